@@ -1,0 +1,118 @@
+"""Child processes that cannot outlive the stack, and the end of those that a killed stack left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import psutil  # type: ignore[import-untyped]
+
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: dlopen in a forked child of a process with threads may deadlock.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent(death_signal: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """A `preexec_fn`: the kernel sends `death_signal` to the child when the thread that made it ends (Linux).
+
+    Elsewhere it does nothing; the pid files of the servers are the second line.
+    """
+    parent = os.getpid()
+
+    def arm() -> None:
+        if _LIBC is None:
+            return
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:
+            # The parent died between fork and prctl: nobody would ever send the signal.
+            os._exit(1)
+
+    return arm
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    output: int | IO[bytes],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | str | None = None,
+    user: str | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start `command` in its own session (a terminal's Ctrl-C does not reach it), tied to this process' life.
+
+    stdout and stderr go to `output`; `user` is switched to when this process is root.
+    """
+    groups: list[str | int] | None = [] if user else None
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        user=user,
+        group=user,
+        extra_groups=groups,
+        start_new_session=True,
+        preexec_fn=die_with_parent(death_signal),
+    )
+
+
+def wait_gone(pid: int, timeout_s: float) -> bool:
+    """Whether the process `pid` (a child or not) is gone within `timeout_s`; a zombie counts as gone."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_running(pid: int, *needles: str) -> bool:
+    """Whether `pid` lives and its command line holds every needle (pids are reused)."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        command = " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return all(needle in command for needle in needles)
+
+
+def stop_group(pid: int, *, signals: Sequence[tuple[signal.Signals, float]]) -> None:
+    """Send each signal in turn to the group that `pid` leads, until the whole group is gone."""
+    for number, timeout_s in signals:
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        if _group_gone(pid, timeout_s):
+            return
+
+
+def _group_gone(group: int, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if not any(_in_group(process, group) for process in psutil.process_iter()):
+            return True
+        time.sleep(0.03)
+    return False
+
+
+def _in_group(process: psutil.Process, group: int) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+        return False
