@@ -1,8 +1,9 @@
 """An embedded PostgreSQL on 127.0.0.1: scram passwords, kept data, root allowed.
 
-PostgreSQL refuses to run as root, so root's server runs as the system user `embedded_postgres`. That user must be
-able to reach the program and the data, and cannot when they lie under /root. Instead of opening such directories
-to everyone, the data then goes to /var/lib/posx-devstack (which survives a reboot), a copy of the program too.
+PostgreSQL refuses to run as root, so root's server runs as the system user `embedded_postgres`. That user
+must be able to reach the program and the data, and cannot when they lie under /root. Instead of opening
+such directories to everyone, the data then goes to /var/lib/posx-devstack (which survives a reboot), with
+a copy of the program.
 """
 
 from __future__ import annotations

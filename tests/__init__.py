@@ -1,0 +1,1 @@
+"""All tests. The servers that they need: tests/servers.py."""
