@@ -24,7 +24,7 @@ def _check_decimals(decimals: int) -> None:
 def format_base_units(amount: int, decimals: int) -> str:
     """Base units as whole tokens, exact and without trailing zeros: (1500, 3) -> "1.5".
 
-    Raises TypeError for anything but an int (a Decimal has a context that rounds; a float has lost it already).
+    Raises TypeError for anything but an int: a Decimal's context rounds, a float has lost it already.
     """
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise TypeError(f"amount must be an int of base units, not {type(amount).__name__}")
@@ -35,7 +35,10 @@ def format_base_units(amount: int, decimals: int) -> str:
 
 
 def parse_tokens(text: str, decimals: int) -> int:
-    """Whole tokens as base units: ("1.5", 3) -> 1500. ValueError unless exact, unsigned and at most 2**256-1."""
+    """Whole tokens as base units: ("1.5", 3) -> 1500.
+
+    Raises ValueError unless the text is exact, unsigned and at most 2**256-1 base units.
+    """
     _check_decimals(decimals)
     match = _TOKENS.fullmatch(text)
     if match is None:
@@ -84,7 +87,7 @@ class BaseUnitsField(models.DecimalField):  # type: ignore[type-arg]  # generic 
         )
 
     def from_db_value(
-        self, value: Decimal | None, expression: Any, connection: BaseDatabaseWrapper
+        self, value: Decimal | None, _expression: Any, _connection: BaseDatabaseWrapper
     ) -> int | None:
         """The database's Decimal as an int, before any arithmetic can round it."""
         return None if value is None else int(value)
@@ -95,7 +98,12 @@ class BaseUnitsField(models.DecimalField):  # type: ignore[type-arg]  # generic 
             return value
         return self.to_python(value)
 
-    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+    def get_db_prep_value(  # Django passes both by name
+        self,
+        value: Any,
+        connection: BaseDatabaseWrapper,  # noqa: ARG002
+        prepared: bool = False,
+    ) -> Any:
         """The int itself: Django's own conversion would quantise it in a 28-digit context."""
         return value if prepared else self.get_prep_value(value)
 

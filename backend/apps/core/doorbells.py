@@ -1,4 +1,4 @@
-"""Doorbells: messages that wake a worker after commit. What must be done is a row; a lost bell only delays it."""
+"""Doorbells: messages that wake a worker after commit. The work is a row; a lost bell only delays it."""
 
 import logging
 import threading

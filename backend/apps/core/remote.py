@@ -3,7 +3,7 @@
 from django.db import connections
 
 
-class RemoteInsideTransaction(RuntimeError):
+class RemoteInsideTransaction(RuntimeError):  # noqa: N818 - reads as what happened
     """A provider was about to be called while a transaction was open."""
 
 
@@ -18,13 +18,13 @@ class RemoteError(Exception):
         self.detail = detail
 
 
-class RemoteRejected(RemoteError):
+class RemoteRejected(RemoteError):  # noqa: N818 - reads as what happened
     """The provider said no, and nothing happened there."""
 
     permanent = True
 
 
-class RemoteUnknown(RemoteError):
+class RemoteUnknown(RemoteError):  # noqa: N818 - reads as what happened
     """No answer, or none that can be believed: it may have happened. Ask before sending again."""
 
 
@@ -36,6 +36,6 @@ def refuse_inside_transaction() -> None:
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             raise RemoteInsideTransaction(
-                f"refusing to call a provider: database connection {connection.alias!r} has a transaction open; "
+                f"refusing to call a provider: a transaction is open on {connection.alias!r}; "
                 "commit the intent first, then call"
             )

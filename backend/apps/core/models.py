@@ -1,0 +1,20 @@
+"""Core's one table: who may send the periodic tasks."""
+
+from django.db import models
+
+
+class BeatLease(models.Model):
+    """One row a role. Whoever holds it before `expires_at`, in database time, is the only sender.
+
+    Not under row security: it belongs to no site.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.CharField(max_length=200)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "core_beat_lease"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

@@ -1,0 +1,122 @@
+"""How one environment variable becomes a value. Each raises ValueError with a reason that shows no secret."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import SplitResult, urlsplit
+
+_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
+_HOST = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?|\[[0-9a-fA-F:]+\]")
+
+
+def text(value: str) -> str:
+    """Any text without control characters (a stray line break is a pasting accident)."""
+    if not value.isprintable():
+        raise ValueError("it holds a line break or another control character")
+    return value
+
+
+def optional(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """Marks a variable that may be empty; the reader never parses an empty one."""
+    return parse
+
+
+def secret_key(value: str) -> str:
+    """Django's own rule (security.W009): 50 characters, 5 different ones, no placeholder."""
+    if len(value) < 50 or len(set(value)) < 5 or value.startswith("django-insecure"):
+        raise ValueError("it is too short or a placeholder")
+    return value
+
+
+def _split(value: str) -> SplitResult:
+    parts = urlsplit(text(value))
+    if parts.port is not None and not 0 < parts.port < 65536:
+        raise ValueError("its port is out of range")
+    return parts
+
+
+def postgres_url(value: str) -> str:
+    """postgresql://user:password@host:port/name"""
+    parts = _split(value)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError("it is not of the form postgresql://user:password@host:port/name")
+    if not parts.username or not parts.password:
+        raise ValueError("it has no user or no password, and the app login's password is derived from that")
+    return value
+
+
+def redis_url(value: str) -> str:
+    """redis://default:password@host:port, or rediss:// for TLS."""
+    parts = _split(value)
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        raise ValueError("it is not of the form redis://default:password@host:port")
+    return value
+
+
+def http_url(value: str) -> str:
+    """An address with scheme, without a query."""
+    parts = _split(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise ValueError("it is not of the form https://host/path")
+    return value
+
+
+def host(value: str) -> str:
+    """A host name, without scheme or path; a leading dot admits its subdomains."""
+    if not _HOST.fullmatch(value):
+        raise ValueError("it is not a bare host name")
+    return value
+
+
+def comma_list(value: str) -> list[str]:
+    """Words by commas, spaces around them dropped."""
+    words = [text(word.strip()) for word in value.split(",") if word.strip()]
+    if not words:
+        raise ValueError("it lists nothing")
+    return words
+
+
+def hosts(value: str) -> list[str]:
+    """Host names by commas; the wildcard is refused, it would turn the check off."""
+    return [host(word) for word in comma_list(value)]
+
+
+def origins(value: str) -> list[str]:
+    """Origins (scheme and host, nothing after) by commas."""
+    words = comma_list(value)
+    for word in words:
+        if urlsplit(http_url(word)).path:
+            raise ValueError("an origin ends after the host name")
+    return words
+
+
+def pem(value: str) -> str:
+    """One PEM document; Railway's form and a shell file carry line breaks as a literal backslash n."""
+    documents = pem_list(value)
+    if len(documents) != 1:
+        raise ValueError("it holds more than one PEM document")
+    return documents[0]
+
+
+def pem_list(value: str) -> list[str]:
+    """PEM documents one after another."""
+    found = [match.group(0) + "\n" for match in _PEM.finditer(value.replace("\\n", "\n"))]
+    if not found:
+        raise ValueError("it holds no PEM document (-----BEGIN ...)")
+    return found
+
+
+def log_level(value: str) -> str:
+    """A level's name, in any case."""
+    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise ValueError("it is not a level of logging")
+    return value.upper()
+
+
+def positive_int(value: str) -> int:
+    """A whole number from 1 on."""
+    if not (value.isascii() and value.isdecimal() and 0 < int(value) < 10**6):
+        raise ValueError("it is not a whole number above 0")
+    return int(value)
+
+
+LISTS: frozenset[Callable[[str], list[str]]] = frozenset({comma_list, hosts, origins, pem_list})

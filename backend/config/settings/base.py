@@ -1,0 +1,162 @@
+"""Settings of every environment. What varies comes from config.env; what is unsafe is off here."""
+
+from pathlib import Path
+
+from config.celery_settings import *  # noqa: F403 - CELERY_*, in their own file
+from config.env import current_environment
+from config.logins import admin_database, app_database
+from config.logs import logging_settings
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+_env = current_environment()
+
+SECRET_KEY = _env.SECRET_KEY
+DEBUG = False  # everywhere: a failure is a problem document outside and a traceback in the log
+ALLOWED_HOSTS = _env.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = _env.CSRF_TRUSTED_ORIGINS
+RAILWAY_PUBLIC_DOMAIN = _env.RAILWAY_PUBLIC_DOMAIN
+
+# Under /api/v1/ a request names its site; these few cannot.
+SITE_EXEMPT_PREFIXES = ["/api/v1/webhooks/", "/api/v1/schema/", "/api/v1/docs/"]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = True
+AUTH_USER_MODEL = "accounts.Identity"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    # Ours first: of two commands with one name Django takes the first app's, and `migrate` is ours.
+    "apps.core",
+    "apps.sites",
+    "apps.audit",
+    "apps.idempotency",
+    "apps.accounts",
+    "apps.payouts",
+    "apps.vesting",
+    "apps.tiers",
+    "apps.orders",
+    "apps.webhooks",
+    "apps.operations",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.middleware.RequestIdMiddleware",
+    "apps.core.middleware.ProblemMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.sites.middleware.SiteMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL)}
+DATABASE_ADMIN = admin_database(_env.DATABASE_URL)  # opened by migrate, provisioning and the doctor only
+
+REDIS_URL = _env.REDIS_URL
+CACHES = {
+    "default": {
+        "BACKEND": "apps.core.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "posx",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
+CELERY_BROKER_URL = _env.CELERY_BROKER_URL
+CELERY_RESULT_BACKEND = _env.CELERY_RESULT_BACKEND
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.Auth0Authentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.core.throttles.MethodThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"reads": "600/min", "writes": "120/min"},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "NUM_PROXIES": 0,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "POSX",
+    "DESCRIPTION": "Token sales, vesting and payouts, by site.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+AUTH0_DOMAIN = _env.AUTH0_DOMAIN
+AUTH0_AUDIENCE = _env.AUTH0_AUDIENCE
+AUTH0_ISSUER = _env.AUTH0_ISSUER
+AUTH0_JWKS_URL = _env.AUTH0_JWKS_URL
+STRIPE_SECRET_KEY = _env.STRIPE_SECRET_KEY
+STRIPE_WEBHOOK_SECRETS = _env.STRIPE_WEBHOOK_SECRETS
+STRIPE_API_BASE = _env.STRIPE_API_BASE
+FIREBLOCKS_API_KEY = _env.FIREBLOCKS_API_KEY
+FIREBLOCKS_PRIVATE_KEY = _env.FIREBLOCKS_PRIVATE_KEY
+FIREBLOCKS_API_BASE = _env.FIREBLOCKS_API_BASE
+FIREBLOCKS_JWKS_URL = _env.FIREBLOCKS_JWKS_URL
+FIREBLOCKS_WEBHOOK_PUBLIC_KEYS = _env.FIREBLOCKS_WEBHOOK_PUBLIC_KEYS
+ORDER_HOLD_MINUTES = _env.ORDER_HOLD_MINUTES
+IDEMPOTENCY_KEEP_HOURS = _env.IDEMPOTENCY_KEEP_HOURS
+
+LOG_LEVEL = _env.LOG_LEVEL
+LOGGING = logging_settings(level=LOG_LEVEL, formatter="lines")
