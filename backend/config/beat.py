@@ -74,7 +74,7 @@ class Leadership:
         self._said = said
 
 
-class LeasedService(beat.Service):  # type: ignore[misc]  # celery.beat has no types
+class LeasedService(beat.Service):
     """Celery's service, whose scheduler ticks only while this process leads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -114,11 +114,11 @@ class LeasedService(beat.Service):  # type: ignore[misc]  # celery.beat has no t
         """
         if "scheduler" in self.__dict__ and self.leadership.leading:
             super().sync()
-        self._is_stopped.set()
+        self._is_stopped.set()  # type: ignore[attr-defined]  # missing in the stubs
         self.leadership.release()
 
 
-class LeasedBeat(beat_app.Beat):  # type: ignore[misc]  # celery.apps has no types
+class LeasedBeat(beat_app.Beat):
     """What `celery -A config beat` runs."""
 
     Service = LeasedService

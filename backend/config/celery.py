@@ -16,9 +16,9 @@ class PosxCelery(Celery):
     """Celery whose beat holds a lease: a second one stands by instead of sending everything twice."""
 
     @cached_property
-    def Beat(self) -> Any:  # type: ignore[override]  # noqa: N802 - Celery's name
+    def Beat(self) -> Any:  # noqa: N802 - Celery's name
         """Our beat, with the stock DatabaseScheduler or any other."""
-        return self.subclass_with_self("config.beat:LeasedBeat")  # type: ignore[attr-defined]
+        return self.subclass_with_self("config.beat:LeasedBeat")  # type: ignore[arg-type]  # as Celery itself
 
 
 app = PosxCelery("posx")

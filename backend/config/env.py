@@ -54,13 +54,13 @@ class Environment:
 
     SECRET_KEY: str = _variable(
         parsers.secret_key,
-        "Signs sessions. 50 random characters or more: python -c 'import secrets; print(secrets.token_hex(32))'",
+        "Signs sessions. 50 random characters: python -c 'import secrets; print(secrets.token_hex())'",
         development=DEVELOPMENT_SECRET,
         secret=True,
     )
     DATABASE_URL: str = _variable(
         parsers.postgres_url,
-        "${{Postgres.DATABASE_URL}}; or PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. Only migrate opens it.",
+        "${{Postgres.DATABASE_URL}}; or PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. For migrate only.",
         development="postgresql://postgres:development@127.0.0.1:5432/posx",
         secret=True,
     )

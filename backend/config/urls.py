@@ -1,12 +1,12 @@
 """Every address. The rooms write their own; this only says where they hang."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from apps.core.views.health import health
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.urls")),
     path("", include("apps.tiers.urls")),
     path("", include("apps.orders.urls")),

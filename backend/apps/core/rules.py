@@ -94,7 +94,7 @@ class TriggerRule(SqlRule):
         )
         return (
             f'CREATE FUNCTION public."{self.name}"() RETURNS trigger LANGUAGE plpgsql '
-            f"SET search_path = pg_catalog, public AS $rule$\nBEGIN\n{self.body(model)}\nEND $rule$;\n{made}"
+            f"AS $rule$\nBEGIN\n{self.body(model)}\nEND $rule$;\n{made}"
         )
 
     def down(self, model: type[models.Model]) -> str:

@@ -4,5 +4,3 @@ Everything unset falls back to its development value, so nothing may serve reque
 """
 
 from config.settings.base import *  # noqa: F403
-
-ALLOWED_HOSTS: list[str] = []

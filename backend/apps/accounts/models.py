@@ -1,0 +1,139 @@
+"""Who somebody is (identity), what they may do in a site (membership), and where their tokens go (wallet)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.audit.trail import AuditTrail
+from apps.core.ids import uuid7
+from apps.core.rules import Frozen
+from apps.sites.owned import SiteForeignKey, SiteOwned
+from apps.sites.rules.lookup import LookupFunction
+from apps.sites.rules.policy import site_rules
+
+
+class IdentityManager(BaseUserManager["Identity"]):
+    def create_user(self, subject: str, password: str | None = None, **fields: Any) -> Identity:
+        """An identity with a local password, for the admin; without one it can only use access tokens."""
+        identity = self.model(subject=subject, **fields)
+        identity.set_password(password)
+        identity.save(using=self._db)
+        return identity
+
+    def create_superuser(self, subject: str, password: str | None = None, **fields: Any) -> Identity:
+        """A platform administrator."""
+        return self.create_user(subject, password, **{"is_staff": True, "is_platform_admin": True, **fields})
+
+
+class Identity(AbstractBaseUser):
+    """A person or machine, by the subject of its tokens. Belongs to no site and holds no personal data."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = models.CharField(
+        _("subject"), max_length=255, unique=True, help_text=_("The token's sub, or the admin login name")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may enter the admin"), default=False)
+    is_platform_admin = models.BooleanField(_("platform administrator"), default=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    objects: ClassVar[IdentityManager] = IdentityManager()
+
+    USERNAME_FIELD = "subject"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+
+    def __str__(self) -> str:
+        return self.subject
+
+    def has_perm(self, perm: str, obj: object | None = None) -> bool:
+        """Installation-wide rights (schedule, sites); rights inside a site come from memberships."""
+        return self.is_active and self.is_platform_admin
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class Role(models.TextChoices):
+    """What a member may do; docs/roles.md has the table."""
+
+    BUYER = "buyer", _("Buyer")
+    OPERATOR = "operator", _("Operator")
+    APPROVER = "approver", _("Approver")
+    AUDITOR = "auditor", _("Auditor")
+
+
+class MemberSites(LookupFunction):
+    """``member_sites(identity)``: the sites a person belongs to, for choosing one in the admin."""
+
+    def signature(self) -> tuple[str, str]:
+        return "person uuid", "TABLE (site_id uuid)"
+
+    def columns(self) -> list[str]:
+        return ["site", "identity", "is_active"]
+
+    def query(self, model: type[models.Model]) -> str:
+        return (
+            f'SELECT m.site_id FROM public."{model._meta.db_table}" m JOIN public.sites_site s '
+            "ON s.id = m.site_id WHERE m.identity_id = person AND m.is_active AND s.is_active"
+        )
+
+
+class Membership(SiteOwned):
+    """One person's place in one site, with one role."""
+
+    identity = models.ForeignKey(Identity, on_delete=models.PROTECT, related_name="+", db_index=False)
+    role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.BUYER)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        indexes = [models.Index(fields=["identity", "site"], name="membership_identity")]
+        constraints = [
+            *site_rules("membership"),
+            models.UniqueConstraint(fields=["site", "identity"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+            Frozen(name="membership_frozen", fields=["site", "identity"]),
+            AuditTrail(name="membership_audit", fields=["identity", "role", "is_active"]),
+            MemberSites(name="member_sites"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identity} ({self.get_role_display()})"
+
+
+class Wallet(SiteOwned):
+    """An address of a member, with its EIP-55 checksum. One is active; changing it is a later, guarded step."""
+
+    member = SiteForeignKey(Membership)
+    address = models.CharField(_("address"), max_length=42)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("wallet")
+        verbose_name_plural = _("wallets")
+        constraints = [
+            *site_rules("wallet", references=["member"]),
+            models.UniqueConstraint(
+                fields=["site", "member"], condition=Q(is_active=True), name="wallet_one_active"
+            ),
+            models.CheckConstraint(
+                condition=Q(address__regex=r"^0x[0-9a-fA-F]{40}$"), name="wallet_address_form"
+            ),
+            Frozen(name="wallet_frozen", fields=["site", "member", "address"]),
+            AuditTrail(name="wallet_audit", fields=["member", "address", "is_active"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,0 +1,33 @@
+"""Reads of people and their places in a site."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connection
+
+from apps.accounts.models import Membership, Wallet
+from apps.sites.scope import current_site_id
+
+
+def active_member(*, subject: str) -> Membership | None:
+    """The active membership of an active identity in the open scope's site, with its identity."""
+    return (
+        Membership.objects.select_related("identity")
+        .filter(
+            site_id=current_site_id(), identity__subject=subject, identity__is_active=True, is_active=True
+        )
+        .first()
+    )
+
+
+def active_wallet(*, member_id: UUID) -> Wallet | None:
+    """The member's active wallet, or None."""
+    return Wallet.objects.filter(site_id=current_site_id(), member_id=member_id, is_active=True).first()
+
+
+def sites_of(*, identity_id: UUID) -> list[UUID]:
+    """The sites in which a person is active; asked outside any scope, by the lookup role's function."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT site_id FROM public.member_sites(%s)", [identity_id])
+        return [site_id for (site_id,) in cursor.fetchall()]

@@ -1,0 +1,137 @@
+"""A buyer's purchase of a tier, from reservation to allocation."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Membership, Wallet
+from apps.audit.trail import AuditTrail
+from apps.core.amounts import BaseUnitsField
+from apps.core.rules import Frozen, Transitions
+from apps.sites.owned import SiteForeignKey, SiteOwned
+from apps.sites.rules.lookup import DueQueue
+from apps.sites.rules.policy import site_rules
+from apps.tiers.models import Tier
+from apps.vesting.models import Allocation
+
+
+class OrderStatus(models.TextChoices):
+    PENDING = "pending", _("Waits for payment")
+    PAID = "paid", _("Paid")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    FAILED = "failed", _("Payment failed for good")
+    REFUND_DUE = "refund_due", _("Refund due")
+    REFUNDED = "refunded", _("Refunded")
+    DISPUTED = "disputed", _("Disputed")
+
+
+class Order(SiteOwned):
+    """Price and tokens are fixed when the order is made; ``payment_intent_id`` once Stripe has answered.
+
+    ``next_check_at`` is when a worker should look at Stripe's truth for it: an event arrived, the hold ran out, or a
+    refund is due. ``problem_code`` says why a person has to look; such an order is not swept.
+    """
+
+    buyer = SiteForeignKey(Membership)
+    tier = SiteForeignKey(Tier)
+    wallet = SiteForeignKey(Wallet)
+    allocation = SiteForeignKey(Allocation, null=True, blank=True)
+    quantity_units = models.PositiveBigIntegerField(_("quantity (units)"))
+    price_minor = models.PositiveBigIntegerField(_("price a unit (minor units)"))
+    amount_minor = models.PositiveBigIntegerField(_("amount (minor units)"))
+    currency = models.CharField(_("currency"), max_length=3)
+    tokens_base_units = BaseUnitsField(_("tokens (base units)"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=OrderStatus.choices, default=OrderStatus.PENDING
+    )
+    payment_intent_id = models.CharField(_("PaymentIntent"), max_length=255, blank=True)
+    refunded_minor = models.PositiveBigIntegerField(_("refunded (minor units)"), default=0)
+    problem_code = models.CharField(_("needs a person because"), max_length=64, blank=True)
+    expires_at = models.DateTimeField(_("hold ends at"))
+    next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
+    check_attempts = models.PositiveIntegerField(_("checks"), default=0)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        indexes = [
+            models.Index(fields=["site", "buyer", "created_at", "id"], name="order_buyer"),
+            models.Index(fields=["site", "status", "created_at", "id"], name="order_status"),
+            models.Index(
+                fields=["site", "next_check_at"],
+                condition=Q(next_check_at__isnull=False),
+                name="order_due_check",
+            ),
+        ]
+        constraints = [
+            *site_rules("order", references=["buyer", "tier", "wallet", "allocation"]),
+            models.UniqueConstraint(
+                fields=["site", "payment_intent_id"],
+                condition=~Q(payment_intent_id=""),
+                name="order_payment_intent_once",
+            ),
+            models.UniqueConstraint(
+                fields=["site", "allocation"],
+                condition=Q(allocation__isnull=False),
+                name="order_allocation_once",
+            ),
+            models.CheckConstraint(condition=Q(status__in=OrderStatus.values), name="order_status_known"),
+            models.CheckConstraint(
+                condition=Q(quantity_units__gt=0) & Q(amount_minor=F("price_minor") * F("quantity_units")),
+                name="order_amount_is_price_times_quantity",
+            ),
+            models.CheckConstraint(condition=Q(tokens_base_units__gt=0), name="order_tokens_positive"),
+            models.CheckConstraint(
+                condition=~Q(status__in=["paid", "disputed"])
+                | (Q(allocation__isnull=False) & Q(paid_at__isnull=False)),
+                name="order_paid_has_allocation",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__lte=F("amount_minor")), name="order_refund_within_amount"
+            ),
+            Transitions(
+                name="order_states",
+                field="status",
+                born=["pending"],
+                edges={
+                    "pending": ["paid", "expired", "cancelled", "failed"],
+                    "expired": ["paid", "refund_due"],
+                    "cancelled": ["paid", "refund_due"],
+                    "failed": ["paid", "refund_due"],
+                    "refund_due": ["refunded"],
+                    "paid": ["refunded", "disputed"],
+                    "disputed": ["paid", "refunded"],
+                },
+            ),
+            Frozen(
+                name="order_frozen",
+                fields=[
+                    "site",
+                    "buyer",
+                    "tier",
+                    "wallet",
+                    "quantity_units",
+                    "price_minor",
+                    "amount_minor",
+                    "currency",
+                    "tokens_base_units",
+                ],
+            ),
+            Frozen(name="order_set_once", fields=["allocation", "paid_at"], once=True),
+            AuditTrail(
+                name="order_audit",
+                fields=["status", "payment_intent_id", "allocation", "refunded_minor", "problem_code"],
+            ),
+            DueQueue(
+                name="due_sites_orders", due="next_check_at", when="w.next_check_at IS NOT NULL", reads=[]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,68 @@
+"""``manage.py migrate``, the one way to change the database: provision, migrate, hand over, check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands import migrate
+from django.db import connections
+
+from apps.sites import provision, roles
+from apps.sites.catalogue import catalogue_faults
+from config.logins import derive_login_password
+
+
+class Command(migrate.Command):
+    help = (
+        "Makes the database logins, runs migrations as posx_migrator under a cluster-wide lock, hands new objects to "
+        "their owner and checks that row security is in force. Several replicas may start it at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["check_unapplied"] or options["plan"]:
+            super().handle(*args, **options)
+            return
+        try:
+            with provision.cluster_lock():
+                provision.provision_roles()
+                self._log_in_as_migrator()
+                super().handle(*args, **options)
+                connections["default"].close()
+                provision.hand_over()
+                self._refuse_faults()
+        except provision.CannotProvision as error:
+            raise CommandError(str(error)) from error
+
+    def _log_in_as_migrator(self) -> None:
+        from django.conf import settings
+
+        connection = connections["default"]
+        connection.close()
+        admin = settings.DATABASE_ADMIN
+        connection.settings_dict.update(
+            USER=roles.MIGRATOR,
+            PASSWORD=derive_login_password(admin["PASSWORD"], roles.MIGRATOR),
+            HOST=admin["HOST"],
+            PORT=admin["PORT"],
+            NAME=admin["NAME"],
+            # A request's statement timeout would cut a long migration in two; a lock is still not waited for long.
+            OPTIONS={
+                **{key: value for key, value in connection.settings_dict["OPTIONS"].items() if key != "options"},
+                "options": "-c lock_timeout=10s",
+            },
+        )
+
+    def _refuse_faults(self) -> None:
+        connection = provision.admin_connection()
+        try:
+            with connection.cursor() as cursor:
+                faults = catalogue_faults(cursor)
+        finally:
+            connection.close()
+        if faults:
+            raise CommandError("Row security is not sound:\n- " + "\n- ".join(faults))
+        self.stdout.write(self.style.SUCCESS("Row security is in force on every table of a site."))

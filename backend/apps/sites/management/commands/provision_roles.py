@@ -1,0 +1,23 @@
+"""``manage.py provision_roles``: the first step of migrate alone, after a restore for example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.sites import provision
+
+
+class Command(BaseCommand):
+    help = "Makes or corrects the database logins and their rights (migrate does this too)."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with provision.cluster_lock():
+                provision.provision_roles()
+                provision.hand_over()
+        except provision.CannotProvision as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(self.style.SUCCESS("Database logins are in place."))

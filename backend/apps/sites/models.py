@@ -1,0 +1,92 @@
+"""Tenants and the tokens they sell."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.amounts import BaseUnitsField
+from apps.core.ids import uuid7
+from apps.sites.owned import SiteOwned
+from apps.sites.rules.policy import site_rules
+
+
+class ApprovalRule(models.TextChoices):
+    """How many people a payout batch needs."""
+
+    TWO_PEOPLE = "two_people", _("Another person approves")
+    ONE_PERSON = "one_person", _("The requester may approve")
+
+
+class Site(models.Model):
+    """A tenant: one sale. Site-less by nature, and holds nothing secret."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.CharField(
+        _("code"),
+        max_length=16,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Z][A-Z0-9]{1,15}\Z", _("2 to 16 capital letters and digits"))],
+    )
+    name = models.CharField(_("name"), max_length=120)
+    host = models.CharField(
+        _("host"), max_length=253, unique=True, null=True, blank=True, help_text=_("Host header of its own domain")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    registration_open = models.BooleanField(_("registration open"), default=True)
+    currencies = ArrayField(
+        models.CharField(max_length=3), verbose_name=_("currencies"), help_text=_("ISO 4217, capitals")
+    )
+    approval_rule = models.CharField(
+        _("approval rule"), max_length=12, choices=ApprovalRule.choices, default=ApprovalRule.TWO_PEOPLE
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("site")
+        verbose_name_plural = _("sites")
+        constraints = [
+            models.CheckConstraint(condition=Q(code__regex=r"^[A-Z][A-Z0-9]{1,15}$"), name="site_code_form"),
+            models.CheckConstraint(
+                condition=Q(approval_rule__in=ApprovalRule.values), name="site_approval_rule_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Asset(SiteOwned):
+    """A token of a site on a chain. Its decimals and identity never change once it exists."""
+
+    code = models.CharField(_("code"), max_length=16)
+    name = models.CharField(_("name"), max_length=120)
+    decimals = models.PositiveSmallIntegerField(_("decimals"))
+    chain_id = models.PositiveBigIntegerField(_("chain id"), help_text=_("EIP-155"))
+    contract_address = models.CharField(_("contract address"), max_length=42, blank=True)
+    custody_asset_id = models.CharField(_("custody asset id"), max_length=64)
+    custody_vault_id = models.CharField(_("custody vault account"), max_length=64)
+    auto_approve_below_base_units = BaseUnitsField(
+        _("approve by itself below (base units)"),
+        default=0,
+        help_text=_("Batches whose total is below this need no second person; 0 means never"),
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("asset")
+        verbose_name_plural = _("assets")
+        constraints = [
+            *site_rules("asset"),
+            models.UniqueConstraint(fields=["site", "code"], name="asset_site_code_key"),
+            models.CheckConstraint(condition=Q(decimals__lte=36), name="asset_decimals_at_most_36"),
+            models.CheckConstraint(
+                condition=Q(auto_approve_below_base_units__gte=0), name="asset_auto_approve_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,60 @@
+"""SQL compilers that refuse rows of a site outside a scope.
+
+Row security alone would not do: a scan of an empty table evaluates no policy and answers "no rows" where the
+scope was forgotten (docs/tenancy.md).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.apps import apps
+from django.db.backends.postgresql import compiler as base
+
+from apps.sites.scope import SiteScopeMissing, in_scope
+
+
+@cache
+def site_tables() -> frozenset[str]:
+    """Tables whose rows belong to a site."""
+    return frozenset(
+        model._meta.db_table for model in apps.get_models() if getattr(model, "is_site_owned", False)
+    )
+
+
+class ScopeGuard:
+    """Raises SiteScopeMissing when a statement names a site's table and no scope is open."""
+
+    query: Any
+    connection: Any
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> Any:
+        if not in_scope() and not self.connection.is_migrator:
+            named = {self.query.get_meta().db_table} if self.query.model else set()
+            named.update(join.table_name for join in self.query.alias_map.values())
+            if touched := named & site_tables():
+                raise SiteScopeMissing(
+                    f"{', '.join(sorted(touched))}: rows of a site are only reachable inside site_scope()."
+                )
+        return super().as_sql(*args, **kwargs)  # type: ignore[misc]
+
+
+class SQLCompiler(ScopeGuard, base.SQLCompiler):  # type: ignore[misc]
+    pass
+
+
+class SQLInsertCompiler(ScopeGuard, base.SQLInsertCompiler):  # type: ignore[misc]
+    pass
+
+
+class SQLDeleteCompiler(ScopeGuard, base.SQLDeleteCompiler):
+    pass
+
+
+class SQLUpdateCompiler(ScopeGuard, base.SQLUpdateCompiler):
+    pass
+
+
+class SQLAggregateCompiler(ScopeGuard, base.SQLAggregateCompiler):
+    pass

@@ -1,0 +1,46 @@
+"""The tables that row security does not guard, and why: the one list (docs/tenancy.md shows it).
+
+Everything else in the schema belongs to a site. ``grants`` are the app login's rights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True)
+class SitelessTable:
+    grants: tuple[str, ...]
+    reason: str
+
+
+SITELESS: dict[str, SitelessTable] = {
+    "sites_site": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"), "The tenants themselves; read before any of them is chosen."
+    ),
+    "accounts_identity": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"),
+        "A person may belong to several sites; holds what a login needs and no personal data.",
+    ),
+    "webhooks_inboxevent": SitelessTable(
+        _ALL, "A provider's event arrives before its site is known; holds ids and a hash, no payload."
+    ),
+    "core_beat_lease": SitelessTable(_ALL, "Which beat process leads; one row."),
+    "django_migrations": SitelessTable(("SELECT",), "Django's record of applied migrations."),
+    "django_content_type": SitelessTable(("SELECT",), "Names of models."),
+    "auth_permission": SitelessTable(("SELECT",), "Names of permissions; rights come from memberships."),
+    "auth_group": SitelessTable(("SELECT",), "Unused; Django's auth app creates it."),
+    "auth_group_permissions": SitelessTable(("SELECT",), "Unused; Django's auth app creates it."),
+    "django_session": SitelessTable(_ALL, "Admin sessions; a person may work in several sites."),
+    "django_admin_log": SitelessTable(
+        ("SELECT", "INSERT"), "Django's own log of the admin; shown to nobody, the audit table is the record."
+    ),
+    "django_celery_beat_periodictask": SitelessTable(_ALL, "The schedule of the whole installation."),
+    "django_celery_beat_periodictasks": SitelessTable(_ALL, "When the schedule last changed."),
+    "django_celery_beat_crontabschedule": SitelessTable(_ALL, "The schedule of the whole installation."),
+    "django_celery_beat_intervalschedule": SitelessTable(_ALL, "The schedule of the whole installation."),
+    "django_celery_beat_solarschedule": SitelessTable(_ALL, "Unused; django-celery-beat creates it."),
+    "django_celery_beat_clockedschedule": SitelessTable(_ALL, "Unused; django-celery-beat creates it."),
+}

@@ -1,0 +1,229 @@
+"""Tokens owed: the policy (template), the allocation (claim), its frozen schedule, and its dated releases."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Membership
+from apps.audit.trail import AuditTrail
+from apps.core.amounts import BaseUnitsField
+from apps.core.rules import Frozen, Transitions
+from apps.payouts.models import Payout
+from apps.sites.models import Asset
+from apps.sites.owned import SiteForeignKey, SiteOwned
+from apps.sites.rules.lookup import DueQueue
+from apps.sites.rules.policy import site_rules
+from apps.vesting.rules import ReleasesMatchSchedule, ReleasesWithinSchedule
+
+
+class PeriodUnit(models.TextChoices):
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    QUARTER = "quarter", _("Quarter")
+    YEAR = "year", _("Year")
+
+
+class Terms(models.Model):
+    """The columns that ``schedule.Terms`` is made of, in a policy and, copied, in each schedule."""
+
+    tge_basis_points = models.PositiveSmallIntegerField(
+        _("at start (basis points)"), help_text=_("10000 is everything")
+    )
+    cliff_count = models.PositiveSmallIntegerField(_("cliff"), default=0)
+    cliff_unit = models.CharField(
+        _("cliff unit"), max_length=7, choices=PeriodUnit.choices, default=PeriodUnit.MONTH
+    )
+    parts = models.PositiveSmallIntegerField(_("equal parts"), help_text=_("after the cliff"))
+    period_count = models.PositiveSmallIntegerField(_("periods between parts"), default=1)
+    period_unit = models.CharField(
+        _("period"), max_length=7, choices=PeriodUnit.choices, default=PeriodUnit.MONTH
+    )
+
+    class Meta:
+        abstract = True
+
+
+TERMS_FIELDS = ["tge_basis_points", "cliff_count", "cliff_unit", "parts", "period_count", "period_unit"]
+
+
+def _terms_check(prefix: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(tge_basis_points__lte=10000)
+        & Q(period_count__gte=1)
+        & Q(parts__lte=10000)
+        & (Q(tge_basis_points=10000, parts=0) | Q(tge_basis_points__lt=10000, parts__gte=1))
+        & Q(cliff_unit__in=PeriodUnit.values)
+        & Q(period_unit__in=PeriodUnit.values),
+        name=f"{prefix}_terms_make_a_whole",
+    )
+
+
+class VestingPolicy(SiteOwned, Terms):
+    """A template of terms. Its terms never change: other terms are another version."""
+
+    name = models.CharField(_("name"), max_length=120)
+    version = models.PositiveIntegerField(_("version"), default=1)
+    starts_at = models.DateTimeField(
+        _("starts at"), null=True, blank=True, help_text=_("Empty: when the order is paid")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("vesting policy")
+        verbose_name_plural = _("vesting policies")
+        constraints = [
+            *site_rules("vestingpolicy"),
+            models.UniqueConstraint(fields=["site", "name", "version"], name="vestingpolicy_version_once"),
+            _terms_check("vestingpolicy"),
+            Frozen(name="vestingpolicy_frozen", fields=["site", "name", "version", *TERMS_FIELDS]),
+            AuditTrail(
+                name="vestingpolicy_audit", fields=["name", "version", "starts_at", "is_active", *TERMS_FIELDS]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class Allocation(SiteOwned):
+    """Tokens of one asset owed to one member. ``source`` says why, once: the same order never makes two."""
+
+    asset = SiteForeignKey(Asset)
+    beneficiary = SiteForeignKey(Membership)
+    amount_base_units = BaseUnitsField(_("amount (base units)"))
+    source_kind = models.CharField(_("source"), max_length=16)
+    source_id = models.UUIDField(_("source row"))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("allocation")
+        verbose_name_plural = _("allocations")
+        indexes = [models.Index(fields=["site", "beneficiary", "id"], name="allocation_beneficiary")]
+        constraints = [
+            *site_rules("allocation", references=["asset", "beneficiary"]),
+            models.UniqueConstraint(fields=["site", "source_kind", "source_id"], name="allocation_source_once"),
+            models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="allocation_amount_positive"),
+            Frozen(
+                name="allocation_frozen",
+                fields=["site", "asset", "beneficiary", "amount_base_units", "source_kind", "source_id"],
+            ),
+            AuditTrail(name="allocation_audit", fields=["beneficiary", "amount_base_units", "source_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_kind} {self.source_id}"
+
+
+class VestingSchedule(SiteOwned, Terms):
+    """An allocation's terms as they were when it was made; they never change."""
+
+    allocation = SiteForeignKey(Allocation)
+    policy = SiteForeignKey(VestingPolicy)
+    start_at = models.DateTimeField(_("start"))
+    total_base_units = BaseUnitsField(_("total (base units)"))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("vesting schedule")
+        verbose_name_plural = _("vesting schedules")
+        constraints = [
+            *site_rules("vestingschedule", references=["allocation", "policy"]),
+            models.UniqueConstraint(fields=["site", "allocation"], name="vestingschedule_one_an_allocation"),
+            models.CheckConstraint(condition=Q(total_base_units__gt=0), name="vestingschedule_total_positive"),
+            _terms_check("vestingschedule"),
+            Frozen(
+                name="vestingschedule_frozen",
+                fields=["site", "allocation", "policy", "start_at", "total_base_units", *TERMS_FIELDS],
+            ),
+            ReleasesMatchSchedule(name="vestingschedule_releases_sum"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.total_base_units} from {self.start_at:%Y-%m-%d}"
+
+
+class ReleaseStatus(models.TextChoices):
+    LOCKED = "locked", _("Locked")
+    UNLOCKED = "unlocked", _("Unlocked")
+    PROCESSING = "processing", _("Being paid out")
+    HELD = "held", _("Held for a person")
+    RELEASED = "released", _("Released")
+    FROZEN = "frozen", _("Frozen")
+    REVOKED = "revoked", _("Revoked")
+
+
+class Release(SiteOwned):
+    """One dated part of a schedule. Its amount and date never change; its state moves by the listed steps."""
+
+    schedule = SiteForeignKey(VestingSchedule)
+    allocation = SiteForeignKey(Allocation)
+    number = models.PositiveIntegerField(_("number"))
+    unlock_at = models.DateTimeField(_("unlocks at"))
+    amount_base_units = BaseUnitsField(_("amount (base units)"))
+    status = models.CharField(
+        _("status"), max_length=10, choices=ReleaseStatus.choices, default=ReleaseStatus.LOCKED
+    )
+    payout = SiteForeignKey(Payout, null=True, blank=True)
+    unlocked_at = models.DateTimeField(_("unlocked at"), null=True, blank=True)
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True)
+    tx_hash = models.CharField(_("transaction hash"), max_length=80, blank=True)
+
+    class Meta:
+        verbose_name = _("release")
+        verbose_name_plural = _("releases")
+        indexes = [
+            models.Index(
+                fields=["site", "unlock_at"], condition=Q(status="locked"), name="release_due_unlock"
+            ),
+            models.Index(
+                fields=["site", "unlock_at", "id"], condition=Q(status="unlocked"), name="release_payable"
+            ),
+            models.Index(fields=["site", "allocation", "unlock_at", "id"], name="release_allocation"),
+            models.Index(
+                fields=["site", "payout"], condition=Q(payout__isnull=False), name="release_payout"
+            ),
+        ]
+        constraints = [
+            *site_rules("release", references=["schedule", "allocation", "payout"]),
+            models.UniqueConstraint(fields=["site", "schedule", "number"], name="release_number_once"),
+            models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="release_amount_positive"),
+            models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["processing", "held", "released"], payout__isnull=False)
+                | Q(status__in=["locked", "unlocked", "frozen", "revoked"], payout__isnull=True),
+                name="release_payout_while_in_flight",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="released") | (~Q(tx_hash="") & Q(released_at__isnull=False)),
+                name="release_released_has_hash",
+            ),
+            Transitions(
+                name="release_states",
+                field="status",
+                born=["locked"],
+                edges={
+                    "locked": ["unlocked", "frozen", "revoked"],
+                    "unlocked": ["processing", "frozen", "revoked"],
+                    "processing": ["released", "unlocked", "held"],
+                    "held": ["processing", "released", "unlocked"],
+                    "frozen": ["locked", "unlocked", "revoked"],
+                },
+            ),
+            Frozen(
+                name="release_frozen",
+                fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
+            ),
+            ReleasesWithinSchedule(name="release_sum_within_schedule"),
+            AuditTrail(name="release_audit", fields=["status", "payout", "tx_hash"]),
+            DueQueue(
+                name="due_sites_unlock", due="unlock_at", when="w.status = 'locked'", reads=["status"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.amount_base_units} {self.get_status_display()}"
+
