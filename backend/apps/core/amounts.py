@@ -72,7 +72,8 @@ class BaseUnitsField(models.DecimalField):  # type: ignore[type-arg]  # generic 
     @property
     def validators(self) -> Sequence[Any]:  # type: ignore[override]  # Django caches it; ours is cheap
         """Range only: Django's DecimalValidator reads Decimal tuples, and values here are ints."""
-        return [*self._validators, MinValueValidator(-UINT256_MAX), MaxValueValidator(UINT256_MAX)]
+        own = self._validators  # type: ignore[attr-defined]  # missing in the stubs
+        return [*own, MinValueValidator(-UINT256_MAX), MaxValueValidator(UINT256_MAX)]
 
     def to_python(self, value: Any) -> int | None:
         """An int, from an int, a whole Decimal or a string of digits; a float or bool is refused."""

@@ -25,13 +25,14 @@ POOL_SIZE = 4
 REQUEST_ID_HEADER = "posx_request_id"
 
 
-class _Channel(kombu_redis.Channel):  # type: ignore[misc]  # kombu has no types
+class _Channel(kombu_redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Without redis-py's own retries, which would turn the one second into ten."""
-        return {**super()._connparams(asynchronous), "retry": Retry(NoBackoff(), 0)}
+        parameters = super()._connparams(asynchronous)  # type: ignore[misc]  # missing in the stubs
+        return {**parameters, "retry": Retry(NoBackoff(), 0)}
 
 
-class _Transport(kombu_redis.Transport):  # type: ignore[misc]  # kombu has no types
+class _Transport(kombu_redis.Transport):
     Channel = _Channel
 
 

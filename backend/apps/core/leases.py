@@ -18,7 +18,7 @@ def renew_lease(*, name: str, holder: str, lease_s: int) -> bool:
     """
     with connection.cursor() as cursor:
         cursor.execute(_RENEW, {"name": name, "holder": holder, "lease_s": lease_s})
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def release_lease(*, name: str, holder: str) -> None:

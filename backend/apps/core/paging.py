@@ -32,7 +32,7 @@ class KeysetPagination(BasePagination):
     keyset: Sequence[str] = ("-created_at", "-id")
     next_cursor: str | None = None
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """One page of rows. Raises Problem `invalid_cursor` or `invalid` (limit)."""
         order = tuple(getattr(view, "keyset", self.keyset))
         limit = _limit(request.query_params.get("limit"))

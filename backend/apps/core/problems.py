@@ -122,7 +122,8 @@ def _from_drf(exc: exceptions.APIException) -> Problem:
     status = exc.status_code
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         status = 401  # REST framework turns it into 403 for a view without authenticators
-    wait_s = math.ceil(exc.wait or 1) if isinstance(exc, exceptions.Throttled) else None
+    wait = getattr(exc, "wait", None)  # Throttled's alone: seconds, when the throttle knows them
+    wait_s = math.ceil(wait or 1) if isinstance(exc, exceptions.Throttled) else None
     return Problem(code or str(exc.default_code), status, str(exc.detail), retry_after_s=wait_s)
 
 

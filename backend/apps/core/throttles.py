@@ -32,7 +32,7 @@ class MethodThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - REST framework's signature
         """False once the caller has used up the window."""
         scope = "reads" if request.method in _SAFE else "writes"
-        limit, window_s = parse_rate(api_settings.DEFAULT_THROTTLE_RATES[scope])
+        limit, window_s = parse_rate(str(api_settings.DEFAULT_THROTTLE_RATES[scope]))
         now_s = time.time()
         self.wait_s = math.ceil(window_s - now_s % window_s)
         who = (

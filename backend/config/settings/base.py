@@ -78,6 +78,9 @@ TEMPLATES = [
     }
 ]
 
+# Where no site is meant: providers sign for all sites, and the documents describe every one.
+SITE_EXEMPT_PREFIXES = ["/api/v1/webhooks/", "/api/v1/schema/", "/api/v1/docs/"]
+
 DATABASES = {"default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL)}
 DATABASE_ADMIN = admin_database(_env.DATABASE_URL)  # opened by migrate, provisioning and the doctor only
 
