@@ -54,8 +54,10 @@ class SqlRule(models.BaseConstraint):
 
 def column(model: type[models.Model], field: str) -> str:
     """The quoted column of a field."""
-    found: str = model._meta.get_field(field).column  # type: ignore[union-attr]
-    return f'"{found}"'
+    found = model._meta.get_field(field)
+    if not isinstance(found, models.Field):
+        raise TypeError(f"{model._meta.label}.{field} has no column of its own")
+    return f'"{found.column}"'
 
 
 def table(model: type[models.Model]) -> str:

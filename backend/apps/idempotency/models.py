@@ -30,9 +30,7 @@ class IdempotencyKey(SiteOwned):
         verbose_name_plural = _("idempotency keys")
         indexes = [models.Index(fields=["site", "created_at"], name="idempotencykey_site_age")]
         constraints = [
-            *site_rules(
-                "idempotencykey", referenced=False, grants=("SELECT", "INSERT", "UPDATE", "DELETE")
-            ),
+            *site_rules("idempotencykey", referenced=False, grants=("SELECT", "INSERT", "UPDATE", "DELETE")),
             models.UniqueConstraint(
                 fields=["site", "caller", "operation", "key"], name="idempotencykey_once"
             ),

@@ -52,17 +52,15 @@ class PayoutBatch(SiteOwned):
         verbose_name_plural = _("payout batches")
         constraints = [
             *site_rules("payoutbatch", references=["asset", "requested_by", "decided_by"]),
-            models.CheckConstraint(condition=Q(status__in=BatchStatus.values), name="payoutbatch_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=BatchStatus.values), name="payoutbatch_status_known"
+            ),
             models.CheckConstraint(condition=Q(total_base_units__gt=0), name="payoutbatch_total_positive"),
             models.CheckConstraint(
                 condition=~Q(status="approved")
                 | Q(rule="none")
                 | (Q(rule="one_person") & Q(decided_by__isnull=False))
-                | (
-                    Q(rule="two_people")
-                    & Q(decided_by__isnull=False)
-                    & ~Q(decided_by=F("requested_by"))
-                ),
+                | (Q(rule="two_people") & Q(decided_by__isnull=False) & ~Q(decided_by=F("requested_by"))),
                 name="payoutbatch_second_person",
             ),
             models.CheckConstraint(
@@ -76,11 +74,20 @@ class PayoutBatch(SiteOwned):
             ),
             Frozen(
                 name="payoutbatch_frozen",
-                fields=["site", "asset", "rule", "plan_sha256", "total_base_units", "payout_count", "requested_by"],
+                fields=[
+                    "site",
+                    "asset",
+                    "rule",
+                    "plan_sha256",
+                    "total_base_units",
+                    "payout_count",
+                    "requested_by",
+                ],
             ),
             Frozen(name="payoutbatch_decided_once", fields=["decided_by", "decided_at"], once=True),
             AuditTrail(
-                name="payoutbatch_audit", fields=["status", "plan_sha256", "requested_by", "decided_by", "reason"]
+                name="payoutbatch_audit",
+                fields=["status", "plan_sha256", "requested_by", "decided_by", "reason"],
             ),
         ]
 
@@ -136,10 +143,10 @@ class Payout(SiteOwned):
             *site_rules("payout", references=["batch", "asset"]),
             models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="payout_amount_positive"),
             models.CheckConstraint(condition=Q(status__in=PayoutStatus.values), name="payout_status_known"),
+            models.CheckConstraint(condition=~Q(status="paid") | ~Q(tx_hash=""), name="payout_paid_has_hash"),
             models.CheckConstraint(
-                condition=~Q(status="paid") | ~Q(tx_hash=""), name="payout_paid_has_hash"
+                condition=~Q(status="held") | ~Q(hold_code=""), name="payout_held_has_code"
             ),
-            models.CheckConstraint(condition=~Q(status="held") | ~Q(hold_code=""), name="payout_held_has_code"),
             Transitions(
                 name="payout_states",
                 field="status",
@@ -217,7 +224,14 @@ class PayoutAttempt(SiteOwned):
             Frozen(name="payoutattempt_frozen", fields=["site", "payout", "number", "external_id"]),
             AuditTrail(
                 name="payoutattempt_audit",
-                fields=["external_id", "status", "provider_transfer_id", "raw_status", "tx_hash", "error_code"],
+                fields=[
+                    "external_id",
+                    "status",
+                    "provider_transfer_id",
+                    "raw_status",
+                    "tx_hash",
+                    "error_code",
+                ],
             ),
         ]
 

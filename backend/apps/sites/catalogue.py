@@ -56,7 +56,13 @@ def _table_faults(
     if not has_site:
         faults.append(f"{name}: no NOT NULL site_id, and not on the site-less list in apps/sites/siteless.py")
     if not (enabled and forced):
-        faults.append(f"{name}: row security is not enabled and forced; add *site_rules(...) to Meta.constraints")
-    if for_public or not {roles.APP, roles.MIGRATOR} <= set(policy_roles) <= {roles.APP, roles.MIGRATOR, roles.LOOKUP}:
+        faults.append(
+            f"{name}: row security is not enabled and forced; add *site_rules(...) to Meta.constraints"
+        )
+    if for_public or not {roles.APP, roles.MIGRATOR} <= set(policy_roles) <= {
+        roles.APP,
+        roles.MIGRATOR,
+        roles.LOOKUP,
+    }:
         faults.append(f"{name}: policies for {sorted(policy_roles)}, wanted exactly app and migrator")
     return faults

@@ -29,7 +29,7 @@ class SiteMiddleware:
             site = site_of(request.get_host(), request.headers.get(SITE_HEADER))
         except Problem as problem:
             return problem_response(problem)
-        request.site = site  # type: ignore[attr-defined]
+        request.site = site  # type: ignore[assignment]  # the stubs mean django.contrib.sites
         with bind_site(site.id):
             return self.get_response(request)
 

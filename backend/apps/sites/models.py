@@ -33,7 +33,12 @@ class Site(models.Model):
     )
     name = models.CharField(_("name"), max_length=120)
     host = models.CharField(
-        _("host"), max_length=253, unique=True, null=True, blank=True, help_text=_("Host header of its own domain")
+        _("host"),
+        max_length=253,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text=_("Host header of its own domain"),
     )
     is_active = models.BooleanField(_("active"), default=True)
     registration_open = models.BooleanField(_("registration open"), default=True)

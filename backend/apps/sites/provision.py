@@ -156,7 +156,9 @@ def _grant_rights(cursor: Any, database: str) -> None:
 
 
 def _grant_siteless(cursor: Any) -> None:
-    cursor.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+    cursor.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    )
     present = {name for (name,) in cursor.fetchall()}
     for name in sorted(SITELESS.keys() & present):
         cursor.execute(

@@ -21,7 +21,7 @@ SITES_A_ROUND = 50
 ROUND_BUDGET_S = 25.0
 
 
-class SiteTask(Task):  # type: ignore[misc]
+class SiteTask(Task[..., Any]):
     """A task whose first argument is the site's id; it runs bound to that site."""
 
     def __call__(self, site_id: str, *args: Any, **kwargs: Any) -> Any:
@@ -29,7 +29,7 @@ class SiteTask(Task):  # type: ignore[misc]
             return super().__call__(site_id, *args, **kwargs)
 
 
-class FanOutTask(Task):  # type: ignore[misc]
+class FanOutTask(Task[..., Any]):
     """A task without arguments that sweeps due work of all sites; it is bound to none."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

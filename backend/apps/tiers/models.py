@@ -32,9 +32,7 @@ class Tier(SiteOwned):
     supply_units = models.PositiveBigIntegerField(_("supply (units)"))
     reserved_units = models.PositiveBigIntegerField(_("reserved (units)"), default=0, editable=False)
     sold_units = models.PositiveBigIntegerField(_("sold (units)"), default=0, editable=False)
-    per_buyer_limit_units = models.PositiveBigIntegerField(
-        _("limit a buyer (units)"), null=True, blank=True
-    )
+    per_buyer_limit_units = models.PositiveBigIntegerField(_("limit a buyer (units)"), null=True, blank=True)
     opens_at = models.DateTimeField(_("opens at"))
     closes_at = models.DateTimeField(_("closes at"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -55,7 +53,8 @@ class Tier(SiteOwned):
             ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="tier_currency_form"),
             models.CheckConstraint(
-                condition=Q(closes_at__isnull=True) | Q(closes_at__gt=F("opens_at")), name="tier_window_forward"
+                condition=Q(closes_at__isnull=True) | Q(closes_at__gt=F("opens_at")),
+                name="tier_window_forward",
             ),
             Frozen(name="tier_frozen", fields=["site", "asset"]),
             AuditTrail(

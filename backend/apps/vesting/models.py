@@ -81,7 +81,8 @@ class VestingPolicy(SiteOwned, Terms):
             _terms_check("vestingpolicy"),
             Frozen(name="vestingpolicy_frozen", fields=["site", "name", "version", *TERMS_FIELDS]),
             AuditTrail(
-                name="vestingpolicy_audit", fields=["name", "version", "starts_at", "is_active", *TERMS_FIELDS]
+                name="vestingpolicy_audit",
+                fields=["name", "version", "starts_at", "is_active", *TERMS_FIELDS],
             ),
         ]
 
@@ -105,7 +106,9 @@ class Allocation(SiteOwned):
         indexes = [models.Index(fields=["site", "beneficiary", "id"], name="allocation_beneficiary")]
         constraints = [
             *site_rules("allocation", references=["asset", "beneficiary"]),
-            models.UniqueConstraint(fields=["site", "source_kind", "source_id"], name="allocation_source_once"),
+            models.UniqueConstraint(
+                fields=["site", "source_kind", "source_id"], name="allocation_source_once"
+            ),
             models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="allocation_amount_positive"),
             Frozen(
                 name="allocation_frozen",
@@ -133,7 +136,9 @@ class VestingSchedule(SiteOwned, Terms):
         constraints = [
             *site_rules("vestingschedule", references=["allocation", "policy"]),
             models.UniqueConstraint(fields=["site", "allocation"], name="vestingschedule_one_an_allocation"),
-            models.CheckConstraint(condition=Q(total_base_units__gt=0), name="vestingschedule_total_positive"),
+            models.CheckConstraint(
+                condition=Q(total_base_units__gt=0), name="vestingschedule_total_positive"
+            ),
             _terms_check("vestingschedule"),
             Frozen(
                 name="vestingschedule_frozen",
@@ -183,9 +188,7 @@ class Release(SiteOwned):
                 fields=["site", "unlock_at", "id"], condition=Q(status="unlocked"), name="release_payable"
             ),
             models.Index(fields=["site", "allocation", "unlock_at", "id"], name="release_allocation"),
-            models.Index(
-                fields=["site", "payout"], condition=Q(payout__isnull=False), name="release_payout"
-            ),
+            models.Index(fields=["site", "payout"], condition=Q(payout__isnull=False), name="release_payout"),
         ]
         constraints = [
             *site_rules("release", references=["schedule", "allocation", "payout"]),
@@ -219,11 +222,8 @@ class Release(SiteOwned):
             ),
             ReleasesWithinSchedule(name="release_sum_within_schedule"),
             AuditTrail(name="release_audit", fields=["status", "payout", "tx_hash"]),
-            DueQueue(
-                name="due_sites_unlock", due="unlock_at", when="w.status = 'locked'", reads=["status"]
-            ),
+            DueQueue(name="due_sites_unlock", due="unlock_at", when="w.status = 'locked'", reads=["status"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.amount_base_units} {self.get_status_display()}"
-

@@ -56,7 +56,9 @@ class InboxEvent(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["provider", "event_id"], name="inboxevent_once"),
-            models.CheckConstraint(condition=Q(provider__in=Provider.values), name="inboxevent_provider_known"),
+            models.CheckConstraint(
+                condition=Q(provider__in=Provider.values), name="inboxevent_provider_known"
+            ),
             Transitions(
                 name="inboxevent_states",
                 field="status",

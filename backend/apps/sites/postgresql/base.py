@@ -21,7 +21,12 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls,
                  AND b.rolname <> r.rolname AND pg_catalog.pg_has_role(session_user, b.oid, 'MEMBER'))
 FROM pg_catalog.pg_roles r WHERE r.rolname = session_user
 """
-_MEANING = ("is a superuser", "has BYPASSRLS", "owns tables", "is a member of a role that bypasses row security")
+_MEANING = (
+    "is a superuser",
+    "has BYPASSRLS",
+    "owns tables",
+    "is a member of a role that bypasses row security",
+)
 
 
 class UnsafeLogin(ImproperlyConfigured):

@@ -40,11 +40,11 @@ class ScopeGuard:
         return super().as_sql(*args, **kwargs)  # type: ignore[misc]
 
 
-class SQLCompiler(ScopeGuard, base.SQLCompiler):  # type: ignore[misc]
+class SQLCompiler(ScopeGuard, base.SQLCompiler):
     pass
 
 
-class SQLInsertCompiler(ScopeGuard, base.SQLInsertCompiler):  # type: ignore[misc]
+class SQLInsertCompiler(ScopeGuard, base.SQLInsertCompiler):
     pass
 
 

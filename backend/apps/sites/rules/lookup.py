@@ -45,8 +45,7 @@ class LookupFunction(SqlRule):
     def down(self, model: type[models.Model]) -> str:
         arguments, _result = self.signature()
         return (
-            f"DROP FUNCTION public.{self.name}({arguments});\n"
-            f'DROP POLICY "{self.name}" ON {table(model)};'
+            f'DROP FUNCTION public.{self.name}({arguments});\nDROP POLICY "{self.name}" ON {table(model)};'
             # The column grants stay: another lookup of the same table may share them.
         )
 

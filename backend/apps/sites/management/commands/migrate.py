@@ -51,7 +51,11 @@ class Command(migrate.Command):
             NAME=admin["NAME"],
             # A request's statement timeout would cut a long migration in two; a lock is still not waited for long.
             OPTIONS={
-                **{key: value for key, value in connection.settings_dict["OPTIONS"].items() if key != "options"},
+                **{
+                    key: value
+                    for key, value in connection.settings_dict["OPTIONS"].items()
+                    if key != "options"
+                },
                 "options": "-c lock_timeout=10s",
             },
         )
