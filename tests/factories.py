@@ -1,0 +1,104 @@
+"""Rows that tests start from. Each takes only what a test is about and commits in a scope of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from apps.accounts.addresses import checksum_address
+from apps.accounts.models import Identity, Membership, Role, Wallet
+from apps.core.context import acting_as
+from apps.sites.models import Asset, Site
+from apps.sites.scope import site_scope
+from apps.tiers.models import Tier
+from apps.vesting.models import VestingPolicy
+
+
+@contextmanager
+def in_site(site: Site) -> Iterator[None]:
+    """A scope of the site with an actor, for arranging and for looking at rows afterwards."""
+    with acting_as("command", "test"), site_scope(site.id):
+        yield
+
+
+def make_site(code: str = "NA", **fields: Any) -> Site:
+    """An active site that sells in USD and EUR and lets anybody join."""
+    return Site.objects.create(
+        **{"code": code, "name": f"Sale {code}", "currencies": ["USD", "EUR"]} | fields
+    )
+
+
+def make_asset(site: Site, code: str = "POSX", **fields: Any) -> Asset:
+    """A token with 18 decimals."""
+    defaults: dict[str, Any] = {
+        "name": f"{code} token",
+        "decimals": 18,
+        "chain_id": 1,
+        "custody_asset_id": f"{code}_TEST",
+        "custody_vault_id": "0",
+    }
+    with in_site(site):
+        return Asset.objects.create(code=code, **defaults | fields)
+
+
+def make_identity(subject: str | None = None, **fields: Any) -> Identity:
+    """A person without a password."""
+    return Identity.objects.create_user(subject or f"test|{secrets.token_hex(6)}", **fields)
+
+
+def make_member(
+    site: Site, role: Role | str = Role.BUYER, *, subject: str | None = None, **fields: Any
+) -> Membership:
+    """A member of the site, with an identity of their own unless ``identity`` or a known subject is given."""
+    identity = fields.pop("identity", None) or Identity.objects.filter(subject=subject or "").first()
+    with in_site(site):
+        return Membership.objects.create(identity=identity or make_identity(subject), role=role, **fields)
+
+
+def make_address() -> str:
+    """A random address with its EIP-55 checksum."""
+    return checksum_address(f"0x{secrets.token_hex(20)}")
+
+
+def make_wallet(member: Membership, address: str | None = None, **fields: Any) -> Wallet:
+    """The member's active wallet."""
+    with in_site(member.site):
+        return Wallet.objects.create(member=member, address=address or make_address(), **fields)
+
+
+def make_policy(site: Site, name: str = "Standard", **fields: Any) -> VestingPolicy:
+    """10 % at start, a month of cliff, 12 monthly parts, counted from payment unless ``starts_at`` is given."""
+    terms: dict[str, Any] = {
+        "tge_basis_points": 1000,
+        "cliff_count": 1,
+        "cliff_unit": "month",
+        "parts": 12,
+        "period_count": 1,
+        "period_unit": "month",
+    }
+    with in_site(site):
+        return VestingPolicy.objects.create(name=name, **terms | fields)
+
+
+def make_tier(
+    site: Site, *, asset: Asset | None = None, policy: VestingPolicy | None = None, **fields: Any
+) -> Tier:
+    """An open tier: 100 units of 10.00 USD and 50 tokens each."""
+    asset = asset or make_asset(site)
+    defaults: dict[str, Any] = {
+        "asset": asset,
+        "policy": policy or make_policy(site),
+        "name": "Early",
+        "price_minor": 1000,
+        "currency": "USD",
+        "tokens_per_unit_base_units": 50 * 10**asset.decimals,
+        "supply_units": 100,
+        "opens_at": timezone.now() - timedelta(days=1),
+    }
+    with in_site(site):
+        return Tier.objects.create(**defaults | fields)
