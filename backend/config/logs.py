@@ -19,8 +19,10 @@ def logging_settings(*, level: str, formatter: str) -> dict[str, Any]:
         "loggers": {
             # Django gives its own loggers handlers on stderr; everything goes to the root instead.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "django.request": {"level": "ERROR"},  # a 4xx is in the access line already
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
             "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+            "gunicorn.access": {"handlers": [], "level": "INFO", "propagate": False},  # posx.access is ours
             "kombu": {"level": "WARNING"},
             "amqp": {"level": "WARNING"},
         },
