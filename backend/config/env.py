@@ -19,7 +19,7 @@ _INCOMPLETE_URL = "postgresql://incomplete:incomplete@incomplete/incomplete"
 DEVELOPMENT_SECRET = "development-only-" + "0123456789abcdef" * 4
 
 
-class EnvironmentInvalid(Exception):  # noqa: N818 - a statement about the environment
+class EnvironmentInvalid(Exception):
     """The process cannot start; the message lists every variable at fault and what to do."""
 
 

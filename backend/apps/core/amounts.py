@@ -102,7 +102,7 @@ class BaseUnitsField(models.DecimalField):  # type: ignore[type-arg]  # generic 
     def get_db_prep_value(  # Django passes both by name
         self,
         value: Any,
-        connection: BaseDatabaseWrapper,  # noqa: ARG002
+        connection: BaseDatabaseWrapper,
         prepared: bool = False,
     ) -> Any:
         """The int itself: Django's own conversion would quantise it in a 28-digit context."""

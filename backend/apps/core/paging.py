@@ -51,7 +51,7 @@ class KeysetPagination(BasePagination):
         properties = {"results": schema, "next": cursor}
         return {"type": "object", "required": ["results", "next"], "properties": properties}
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:  # noqa: ARG002
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """OpenAPI of the two parameters."""
         limit = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
         return [

@@ -41,7 +41,7 @@ class FieldError(TypedDict):
     detail: str
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+class Problem(Exception):
     """A refusal that the caller is told about: stable `code`, HTTP `status`, translated `detail`."""
 
     def __init__(
@@ -85,7 +85,7 @@ def problem_response(problem: Problem) -> HttpResponse:
     return response
 
 
-def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:  # noqa: ARG001
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """REST framework's hook. None for what nobody foresaw: Django logs it and handler500 answers."""
     problem = problem_from(exc)
     return None if problem is None else problem_response(problem)

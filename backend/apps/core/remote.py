@@ -3,7 +3,7 @@
 from django.db import connections
 
 
-class RemoteInsideTransaction(RuntimeError):  # noqa: N818 - reads as what happened
+class RemoteInsideTransaction(RuntimeError):
     """A provider was about to be called while a transaction was open."""
 
 
@@ -18,13 +18,13 @@ class RemoteError(Exception):
         self.detail = detail
 
 
-class RemoteRejected(RemoteError):  # noqa: N818 - reads as what happened
+class RemoteRejected(RemoteError):
     """The provider said no, and nothing happened there."""
 
     permanent = True
 
 
-class RemoteUnknown(RemoteError):  # noqa: N818 - reads as what happened
+class RemoteUnknown(RemoteError):
     """No answer, or none that can be believed: it may have happened. Ask before sending again."""
 
 

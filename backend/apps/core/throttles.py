@@ -29,7 +29,7 @@ class MethodThrottle(BaseThrottle):
 
     wait_s: int | None = None
 
-    def allow_request(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - REST framework's signature
+    def allow_request(self, request: Request, view: Any) -> bool:
         """False once the caller has used up the window."""
         scope = "reads" if request.method in _SAFE else "writes"
         limit, window_s = parse_rate(str(api_settings.DEFAULT_THROTTLE_RATES[scope]))
