@@ -58,7 +58,7 @@ class AuditTrail(SqlRule):
         }[operation]
         nobody = refuse(self.name, "'no actor is set: wrap the change in acting_as()'")
         return (
-            f'CREATE FUNCTION public."{name}"() RETURNS trigger LANGUAGE plpgsql AS $trail$\nBEGIN\n'
+            f'CREATE OR REPLACE FUNCTION public."{name}"() RETURNS trigger LANGUAGE plpgsql AS $trail$\nBEGIN\n'
             f"IF coalesce(current_setting('app.actor_kind', true), '') = '' THEN\n"
             # A statement that changed no row needs no author.
             f"  IF EXISTS (SELECT FROM {source}) THEN {nobody} END IF;\n  RETURN NULL;\nEND IF;\n"

@@ -95,7 +95,8 @@ class TriggerRule(SqlRule):
             for name, clause in self.triggers(model)
         )
         return (
-            f'CREATE FUNCTION public."{self.name}"() RETURNS trigger LANGUAGE plpgsql '
+            # OR REPLACE: dropping a table takes its triggers along and leaves their functions behind.
+            f'CREATE OR REPLACE FUNCTION public."{self.name}"() RETURNS trigger LANGUAGE plpgsql '
             f"AS $rule$\nBEGIN\n{self.body(model)}\nEND $rule$;\n{made}"
         )
 

@@ -96,10 +96,12 @@ def idempotency_purge(*, older_than_hours: int, limit: int) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM idempotency_idempotencykey WHERE site_id = %(site)s AND id IN ("
+            # MATERIALIZED: as a plain sub-select it may run again for each row, and its LIMIT with it.
+            "WITH old AS MATERIALIZED ("
             "  SELECT id FROM idempotency_idempotencykey WHERE site_id = %(site)s"
             "   AND created_at < now() - make_interval(hours => %(hours)s) AND lease_until < now()"
-            "  ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)",
+            "  ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) "
+            "DELETE FROM idempotency_idempotencykey k USING old WHERE k.site_id = %(site)s AND k.id = old.id",
             {"site": require_scope(), "hours": older_than_hours, "limit": limit},
         )
         return int(cursor.rowcount)

@@ -35,7 +35,7 @@ class LookupFunction(SqlRule):
             f"GRANT SELECT ({columns}) ON {table(model)} TO {roles.LOOKUP};\n"
             f'CREATE POLICY "{self.name}" ON {table(model)} FOR SELECT TO {roles.LOOKUP} '
             "USING (site_id IS NOT NULL);\n"
-            f"CREATE FUNCTION {function} RETURNS {result} LANGUAGE sql STABLE SECURITY DEFINER "
+            f"CREATE OR REPLACE FUNCTION {function} RETURNS {result} LANGUAGE sql STABLE SECURITY DEFINER "
             f"SET search_path = pg_catalog, pg_temp AS $lookup$\n{self.query(model)}\n$lookup$;\n"
             f"COMMENT ON FUNCTION {function} IS '{LOOKUP_MARK}';\n"
             f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC;\n"
