@@ -14,7 +14,7 @@ from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
 from apps.tiers.models import Tier
-from apps.vesting.models import Allocation
+from apps.vesting.models import Allocation, VestingPolicy
 
 
 class OrderStatus(models.TextChoices):
@@ -29,7 +29,7 @@ class OrderStatus(models.TextChoices):
 
 
 class Order(SiteOwned):
-    """Price and tokens are fixed when the order is made; ``payment_intent_id`` once Stripe has answered.
+    """Price, tokens and vesting terms are fixed when the order is made; ``payment_intent_id`` once Stripe has answered.
 
     ``next_check_at`` is when a worker should look at Stripe's truth for it: an event arrived, the hold ran out, or a
     refund is due. ``problem_code`` says why a person has to look; such an order is not swept.
@@ -38,6 +38,8 @@ class Order(SiteOwned):
     buyer = SiteForeignKey(Membership)
     tier = SiteForeignKey(Tier)
     wallet = SiteForeignKey(Wallet)
+    # The tier's may be changed by staff while the buyer pays; a late payment must not get other terms.
+    policy = SiteForeignKey(VestingPolicy)
     allocation = SiteForeignKey(Allocation, null=True, blank=True)
     quantity_units = models.PositiveBigIntegerField(_("quantity (units)"))
     price_minor = models.PositiveBigIntegerField(_("price a unit (minor units)"))
@@ -63,6 +65,7 @@ class Order(SiteOwned):
         indexes = [
             models.Index(fields=["site", "buyer", "created_at", "id"], name="order_buyer"),
             models.Index(fields=["site", "status", "created_at", "id"], name="order_status"),
+            models.Index(fields=["site", "created_at", "id"], name="order_time"),
             models.Index(
                 fields=["site", "next_check_at"],
                 condition=Q(next_check_at__isnull=False),
@@ -70,7 +73,7 @@ class Order(SiteOwned):
             ),
         ]
         constraints = [
-            *site_rules("order", references=["buyer", "tier", "wallet", "allocation"]),
+            *site_rules("order", references=["buyer", "tier", "wallet", "policy", "allocation"]),
             models.UniqueConstraint(
                 fields=["site", "payment_intent_id"],
                 condition=~Q(payment_intent_id=""),
@@ -116,6 +119,7 @@ class Order(SiteOwned):
                     "buyer",
                     "tier",
                     "wallet",
+                    "policy",
                     "quantity_units",
                     "price_minor",
                     "amount_minor",
