@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.app.task import Task
+from django.db import close_old_connections
 from kombu.utils.objects import cached_property
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -40,10 +41,15 @@ def keep_our_logging(loglevel: int | None = None, **_: Any) -> None:
 
 @signals.task_prerun.connect
 def bind_request(task_id: str, task: Task[Any, Any], **_: Any) -> None:
-    """Logs and audit rows of a task carry the id of the request that rang for it, or the task's own."""
+    """Logs and audit rows of a task carry the id of the request that rang for it, or the task's own.
+
+    Celery keeps the database connection for CELERY_DB_REUSE_MAX tasks without looking at it; one that the
+    server has dropped would fail each of them, so it is looked at here.
+    """
     from apps.core.context import bind_request_id
     from apps.core.doorbells import REQUEST_ID_HEADER
 
+    close_old_connections()
     stack = _running[task_id] = ExitStack()
     stack.enter_context(bind_request_id(task.request.get(REQUEST_ID_HEADER) or task_id))
 

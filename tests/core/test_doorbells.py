@@ -38,7 +38,7 @@ def silent_broker() -> Iterator[str]:
 
 
 def rung(queue: redis.Redis) -> list[dict[str, object]]:
-    return [json.loads(message)["headers"] for message in queue.lrange("celery", 0, -1)]  # type: ignore[union-attr]
+    return [json.loads(message)["headers"] for message in queue.lrange("celery", 0, -1)]
 
 
 def point_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
