@@ -48,11 +48,11 @@ class Answer:
 class Peer:
     """A running server; `answer` decides by the request, `asked` keeps what came."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.answer: Callable[[Asked], Answer] = lambda _: Answer(404, {})
         self.stopping = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -89,9 +89,9 @@ class Peer:
 
 
 @contextmanager
-def running_peer() -> Iterator[Peer]:
-    """A peer on a free port, stopped at the end."""
-    peer = Peer()
+def running_peer(port: int = 0) -> Iterator[Peer]:
+    """A peer on that port or a free one, stopped at the end."""
+    peer = Peer(port)
     thread = threading.Thread(target=peer.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

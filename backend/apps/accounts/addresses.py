@@ -10,7 +10,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{40}")
 _ZERO = "0" * 40
 
 
-class InvalidAddress(ValueError):  # noqa: N818
+class InvalidAddress(ValueError):
     """Not an address that tokens may be sent to; `code` is stable."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -44,7 +44,7 @@ class MemberView(APIView):
             yield member
 
     def _member(self, roles: frozenset[Role]) -> Membership:
-        member = active_member(subject=self.request.user.subject)
+        member = active_member(subject=str(self.request.user.pk))
         if member is None:
             # As if the site did not exist: who belongs to it is nobody else's business.
             raise Problem("unknown_site", 404, _("There is no such site."))

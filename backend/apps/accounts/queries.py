@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from apps.accounts.models import Membership, Wallet
+from apps.accounts.models import Membership, Role, Wallet
 from apps.sites.scope import current_site_id
 
 
@@ -24,6 +25,17 @@ def active_member(*, subject: str) -> Membership | None:
 def active_wallet(*, member_id: UUID) -> Wallet | None:
     """The member's active wallet, or None."""
     return Wallet.objects.filter(site_id=current_site_id(), member_id=member_id, is_active=True).first()
+
+
+def wallets_of(*, member_id: UUID) -> QuerySet[Wallet]:
+    """The member's wallets, former ones too."""
+    return Wallet.objects.filter(site_id=current_site_id(), member_id=member_id)
+
+
+def members_of_site(*, role: Role | None = None) -> QuerySet[Membership]:
+    """All members of the open scope's site with their identities, deactivated ones too."""
+    members = Membership.objects.select_related("identity").filter(site_id=current_site_id())
+    return members if role is None else members.filter(role=role)
 
 
 def sites_of(*, identity_id: UUID) -> list[UUID]:

@@ -32,7 +32,7 @@ _CODES: list[tuple[type[jwt.InvalidTokenError], str]] = [
 ]
 
 
-class TokenInvalid(Exception):  # noqa: N818
+class TokenInvalid(Exception):
     """The token proves nothing; `code` is stable and says why. Answered with 401."""
 
     def __init__(self, code: str) -> None:
@@ -40,7 +40,7 @@ class TokenInvalid(Exception):  # noqa: N818
         self.code = code
 
 
-class KeysUnavailable(Exception):  # noqa: N818
+class KeysUnavailable(Exception):
     """The issuer's keys cannot be fetched, so the token is neither good nor bad. Answered with 503."""
 
     code = "token_keys_unavailable"
