@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from apps.sites.catalogue import catalogue_faults
+from apps.sites.siteless import SITELESS
 from tests.databases import connect_as_superuser
 from tests.servers import BACKEND, clone_template, database_url
 
@@ -136,3 +137,8 @@ def test_a_non_superuser_is_told_what_it_cannot_do(scratch_url: str, scratch: An
         scratch.execute(
             "DROP OWNED BY posx_weak; REVOKE ALL ON DATABASE postgres FROM posx_weak; DROP ROLE posx_weak"
         )
+
+
+def test_the_tenancy_page_shows_the_siteless_list() -> None:
+    page = (BACKEND.parent / "docs" / "tenancy.md").read_text()
+    assert [name for name, table in SITELESS.items() if f"| `{name}` | {table.reason} |" not in page] == []
