@@ -1,0 +1,270 @@
+"""A whole stack on one machine: servers, sandboxes, database, seed, and the Procfile's processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TextIO
+
+import requests
+from celery import Celery
+
+from devstack.environment import (
+    BACKEND,
+    PORT_VARIABLES,
+    REPOSITORY,
+    Stack,
+    State,
+    application_variables,
+    choose_ports,
+    keep_secrets,
+    process_environment,
+)
+from devstack.ports import HOST, free_port
+from devstack.postgres import PostgresServer, remove_data
+from devstack.processes import spawn, stop_group
+from devstack.redis_server import RedisServer
+from devstack.screen import Progress
+from devstack.supervisor import Supervisor, procfile_commands
+
+DATABASE = "posx"
+READY_TIMEOUT_S = 60.0
+STEPS = 7
+
+
+class StackFailedError(Exception):
+    """The stack cannot start or go on; the message says which part and shows its last lines."""
+
+
+class LocalStack:
+    """One stack on one state directory. `start`, then `watch` or `serve_in_background`, then `stop`."""
+
+    def __init__(
+        self, state: State, *, output: TextIO, requested_ports: Mapping[str, str] | None = None
+    ) -> None:
+        self._state = state
+        self._progress = Progress(output, steps=STEPS)
+        self._requested = requested_ports or {}
+        self._cleanup = ExitStack()
+
+    def start(self) -> Stack:
+        """Start everything and wait until it answers; what was started is stopped when a step fails."""
+        try:
+            return self._start()
+        except BaseException:
+            # Also for Ctrl-C in the middle: nothing may be left running.
+            self.stop()
+            raise
+
+    def watch(self) -> str:
+        """Print the processes' lines until one ends; returns what is to be told about it."""
+        while not (ended := self._supervisor.pump(0.5)) and not self._dead_server():
+            pass
+        return self._story(ended)
+
+    def serve_in_background(self) -> None:
+        """Keep reading the processes' lines in a thread, so that their pipes never fill."""
+        stopping = threading.Event()
+
+        def pump() -> None:
+            while not stopping.is_set():
+                self._supervisor.pump(0.2)
+
+        thread = threading.Thread(target=pump, name="devstack-lines", daemon=True)
+        thread.start()
+        self._cleanup.callback(thread.join, 5)
+        self._cleanup.callback(stopping.set)
+
+    def stop(self) -> None:
+        """Processes first, then sandboxes, Valkey and PostgreSQL."""
+        self._cleanup.close()
+
+    def _start(self) -> Stack:
+        self._state.directory.mkdir(parents=True, exist_ok=True)
+        self._cleanup.callback(_lock(self._state).close)
+        self._ports = choose_ports(self._state, self._requested)
+        kept = keep_secrets(self._state)
+        with self._progress.step("PostgreSQL"):
+            database_url = self._start_postgres()
+        with self._progress.step("Valkey (speaks Redis' protocol)"):
+            redis_url = self._start_redis()
+        variables = application_variables(
+            ports=self._ports, kept=kept, database_url=database_url, redis_url=redis_url
+        )
+        self._environment = process_environment(variables, web_port=self._ports["web"], state=self._state)
+        with self._progress.step("Stripe, Fireblocks and token sandboxes"):
+            self._start_sandboxes()
+        with self._progress.step("logins and migrations"):
+            self._manage("migrate", "--noinput")
+        with self._progress.step("demo site"):
+            seed = self._seed()
+        with self._progress.step("web, worker and beat"):
+            self._start_processes()
+        with self._progress.step("web and worker answer"):
+            self._wait_ready(redis_url)
+        stack = Stack(
+            state=self._state,
+            web_url=self._url("web"),
+            stripe_url=self._url("stripe"),
+            fireblocks_url=self._url("fireblocks"),
+            issuer_url=self._url("issuer"),
+            variables=variables,
+            seed=seed,
+        )
+        self._cleanup.callback(stack.withdraw)
+        stack.announce()
+        return stack
+
+    def _start_postgres(self) -> str:
+        self._postgres = PostgresServer(self._state.directory / "postgres", port=self._ports["postgres"])
+        self._cleanup.callback(self._postgres.stop)
+        self._postgres.start()
+        return self._postgres.ensure_database(DATABASE)
+
+    def _start_redis(self) -> str:
+        self._redis = RedisServer(self._state.directory / "redis", port=self._ports["redis"])
+        self._cleanup.callback(self._redis.stop)
+        return self._redis.start()
+
+    def _start_sandboxes(self) -> None:
+        home = self._state.directory / "sandboxes"
+        home.mkdir(mode=0o700, exist_ok=True)
+        environment = {
+            **self._environment,
+            "STRIPE_SANDBOX_PORT": str(self._ports["stripe"]),
+            "FIREBLOCKS_SANDBOX_PORT": str(self._ports["fireblocks"]),
+            "ISSUER_PORT": str(self._ports["issuer"]),
+            "WEBHOOK_BASE_URL": self._url("web"),
+        }
+        command = [sys.executable, "-m", "devstack.sandboxes", "--state-dir", str(home)]
+        with self._log("sandboxes").open("ab") as log:
+            process = spawn(command, output=log, env=environment, cwd=BACKEND)
+        self._sandboxes = process
+        self._cleanup.callback(
+            stop_group, process.pid, signals=((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0))
+        )
+        pages = [f"{self._url('stripe')}/", f"{self._url('fireblocks')}/"]
+        pages.append(f"{self._url('issuer')}/.well-known/jwks.json")
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not all(map(_answers, pages)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise StackFailedError(f"The sandboxes did not start:\n{_tail(self._log('sandboxes'))}")
+            time.sleep(0.05)
+
+    def _manage(self, *words: str) -> str:
+        """Run a command of manage.py; returns its stdout. Raises StackFailedError with its output."""
+        command = [sys.executable, "manage.py", *words]
+        done = subprocess.run(
+            command, cwd=BACKEND, env=self._environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StackFailedError(f"manage.py {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _seed(self) -> dict[str, object]:
+        printed = json.loads(self._manage("seed_demo", "--json").splitlines()[-1])
+        # A later run need not print again what it cannot know any more, such as the admin's password.
+        seed = {**self._state.read("seed.json"), **{k: v for k, v in printed.items() if v}}
+        self._state.write("seed.json", seed)
+        return seed
+
+    def _start_processes(self) -> None:
+        # Local settings serve static files from the packages; WhiteNoise warns without the directory.
+        (BACKEND / "staticfiles").mkdir(exist_ok=True)
+        self._supervisor = Supervisor(
+            procfile_commands(REPOSITORY / "Procfile"),
+            environment=self._environment,
+            directory=REPOSITORY,
+            output=self._progress,
+        )
+        self._cleanup.callback(self._supervisor.stop)
+        self._supervisor.start()
+
+    def _wait_ready(self, redis_url: str) -> None:
+        health = f"{self._url('web')}/health/"
+        bus = Celery("devstack", broker=redis_url)
+        checks: list[Callable[[], bool]] = [
+            lambda: _answers(health),
+            lambda: bool(bus.control.ping(timeout=0.5, limit=1)),
+        ]
+        for check in checks:
+            if not self._supervisor.wait_until(check, READY_TIMEOUT_S):
+                raise StackFailedError(self._story(self._supervisor.pump(0.2)))
+        bus.close()
+
+    def _dead_server(self) -> str:
+        """The name of a server that is no longer there, or nothing."""
+        alive = {
+            "PostgreSQL": self._postgres.running(),
+            "Valkey": self._redis.running(),
+            "sandboxes": self._sandboxes.poll() is None,
+        }
+        return next((name for name, lives in alive.items() if not lives), "")
+
+    def _story(self, ended: Mapping[str, int]) -> str:
+        for name, code in ended.items():
+            return f"{name} ended (exit code {code}). Its last lines:\n{self._supervisor.tail(name)}"
+        if dead := self._dead_server():
+            return f"{dead} ended. Logs are in {self._state.directory}"
+        return f"web and worker did not answer within {READY_TIMEOUT_S:.0f} s."
+
+    def _url(self, name: str) -> str:
+        return f"http://{HOST}:{self._ports[name]}"
+
+    def _log(self, name: str) -> Path:
+        return self._state.directory / f"{name}.log"
+
+
+@contextmanager
+def start_temporary(output: TextIO = sys.stderr) -> Iterator[Stack]:
+    """A throw-away stack on free ports; its processes' lines go to a file that is shown when it fails to start."""
+    with tempfile.TemporaryDirectory(prefix="posx-stack-") as name, ExitStack() as cleanup:
+        directory = Path(name)
+        directory.chmod(0o711)  # root's PostgreSQL runs as another user; the files themselves are private
+        lines = cleanup.enter_context((directory / "processes.log").open("w"))
+        requested = {variable: str(free_port()) for variable in PORT_VARIABLES.values()}
+        local = LocalStack(State(directory), output=lines, requested_ports=requested)
+        cleanup.callback(remove_data, directory / "postgres")
+        cleanup.callback(local.stop)
+        try:
+            stack = local.start()
+        except StackFailedError:
+            lines.flush()
+            output.write(_tail(directory / "processes.log", 60) + "\n")
+            raise
+        local.serve_in_background()
+        yield stack
+
+
+def _lock(state: State) -> IO[str]:
+    """Held as long as the stack lives; the kernel frees it however the process ends."""
+    handle = (state.directory / "lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        found = state.read("stack.json")
+        place = f" at {found['web_url']} (pid {found['pid']})" if found else ""
+        raise StackFailedError(f"A stack already runs on {state.directory}{place}.") from None
+    return handle
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        # Not listening yet: asked again until the caller's deadline.
+        return False
+
+
+def _tail(path: Path, lines: int = 20) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
