@@ -1,18 +1,26 @@
-"""Fixtures of all tests: a clean database as the app login, Redis, and real worker processes."""
+"""Fixtures of all tests: a clean database as the app login, Redis, worker processes, sandboxes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+import requests
+from cryptography.hazmat.primitives import serialization
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from devstack.fireblocks_sandbox import FireblocksSandbox
+from devstack.issuer import LocalIssuer
+from devstack.stripe_sandbox import StripeSandbox
+from tests.app_server import serve_application
 from tests.databases import Cleaner, connect_as_superuser
-from tests.servers import MIGRATE_FAILURE
+from tests.servers import APP_PORT, MIGRATE_FAILURE
 from tests.workers import WorkerProcess
 
 _WORKER_LOG = pytest.StashKey[tuple[WorkerProcess, int]]()
@@ -84,6 +92,95 @@ def celery_worker(
         client.delete("celery")  # what still waits in the queue would run against the next test's rows
     if _worker_process.running():
         _worker_process.wait_idle()
+
+
+def _port(variable: str) -> int:
+    return urlsplit(os.environ[variable]).port or 0
+
+
+def _webhook_url(provider: str) -> str:
+    return f"http://127.0.0.1:{os.environ[APP_PORT]}/api/v1/webhooks/{provider}/"
+
+
+@pytest.fixture
+def app_server(database: None) -> Iterator[str]:
+    """The application over HTTP, at the address that the sandboxes send their webhooks to."""
+    with serve_application(int(os.environ[APP_PORT])) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _stripe_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StripeSandbox]:
+    sandbox = StripeSandbox(
+        _state_file(tmp_path_factory, "stripe"),
+        _port("STRIPE_API_BASE"),
+        os.environ["STRIPE_SECRET_KEY"],
+        _webhook_url("stripe"),
+        os.environ["STRIPE_WEBHOOK_SECRETS"].split(",")[0],
+    )
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def _fireblocks_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FireblocksSandbox]:
+    sandbox = FireblocksSandbox(
+        _state_file(tmp_path_factory, "fireblocks"),
+        _port("FIREBLOCKS_API_BASE"),
+        os.environ["FIREBLOCKS_API_KEY"],
+        _public_half(os.environ["FIREBLOCKS_PRIVATE_KEY"]),
+        _webhook_url("fireblocks"),
+        step_s=0.05,
+    )
+    sandbox.start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def stripe_sandbox(_stripe_sandbox: StripeSandbox) -> StripeSandbox:
+    """Stripe where the settings look for it, empty and without faults."""
+    _reset(_stripe_sandbox.base_url, _webhook_url("stripe"))
+    return _stripe_sandbox
+
+
+@pytest.fixture
+def fireblocks_sandbox(_fireblocks_sandbox: FireblocksSandbox) -> FireblocksSandbox:
+    """Fireblocks where the settings look for it, empty and without faults."""
+    _reset(_fireblocks_sandbox.base_url, _webhook_url("fireblocks"))
+    return _fireblocks_sandbox
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIssuer]:
+    """The issuer that the settings trust; `issuer.mint(subject)` is a bearer token."""
+    server = LocalIssuer(
+        _state_file(tmp_path_factory, "issuer"),
+        _port("AUTH0_ISSUER"),
+        os.environ["AUTH0_ISSUER"],
+        os.environ["AUTH0_AUDIENCE"],
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+def _state_file(factory: pytest.TempPathFactory, name: str) -> Path:
+    return factory.mktemp(name) / "state.sqlite3"
+
+
+def _public_half(private_pem: str) -> str:
+    key = serialization.load_pem_private_key(private_pem.encode(), password=None).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+def _reset(base_url: str, webhook_url: str) -> None:
+    requests.delete(f"{base_url}/_sandbox/faults", timeout=5).raise_for_status()
+    requests.post(f"{base_url}/_sandbox/reset", timeout=5).raise_for_status()
+    endpoint = {"url": webhook_url}
+    requests.put(f"{base_url}/_sandbox/webhook_endpoint", json=endpoint, timeout=5).raise_for_status()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,6 +33,7 @@ DIRECTORY_PREFIX = "posx-test-"
 # Set by the controller for its xdist workers.
 SERVERS_DIRECTORY, SUPERUSER_URL, REDIS_SERVER_URL = "POSX_TEST_DIR", "POSX_TEST_POSTGRES", "POSX_TEST_REDIS"
 MIGRATE_FAILURE = "POSX_TEST_MIGRATE_FAILURE"
+APP_PORT = "POSX_TEST_APP_PORT"  # where `app_server` listens and the sandboxes send webhooks
 _CLONE_LOCK = (
     7_306_118  # an advisory lock of the database `postgres`: the template takes one cloner at a time
 )
@@ -60,10 +61,10 @@ def prepare(*, controls_workers: bool) -> None:
         os.environ.pop(MIGRATE_FAILURE, None)
         _start_servers()
     os.environ.update(_process_environment())
-    if controls_workers and not worker:
-        database = TEMPLATE  # never opened: only so that settings can be read
-    else:
-        database = clone_template(f"posx_test_{worker or 'main'}")
+    (BACKEND / "staticfiles").mkdir(exist_ok=True)  # WhiteNoise warns without it
+    # A controller opens no database: it names one only so that settings can be read.
+    runs_tests = bool(worker) or not controls_workers
+    database = clone_template(f"posx_test_{worker or 'main'}") if runs_tests else TEMPLATE
     os.environ["DATABASE_URL"] = database_url(database)
     os.environ["REDIS_URL"] = f"{os.environ[REDIS_SERVER_URL]}/{_worker_number(worker)}"
 
@@ -101,6 +102,7 @@ def _start_servers() -> None:
     _remove_abandoned()
     # The controller's pid is in the name: a later run sees by it whether the directory was abandoned.
     directory = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY_PREFIX}{os.getpid()}-"))
+    directory.chmod(0o711)  # the server of root runs as another user
     _at_end.append(lambda: shutil.rmtree(directory, ignore_errors=True))
     postgres = PostgresServer(directory / "postgres", durable=False)
     _at_end.append(lambda: remove_data(directory / "postgres"))
@@ -133,6 +135,7 @@ def _process_environment() -> dict[str, str]:
     """Values of the other variables of config/env.py; the sandboxes' addresses are started when needed."""
     stripe, fireblocks, issuer = free_port(), free_port(), free_port()
     return {
+        APP_PORT: str(free_port()),
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
         "SECRET_KEY": "test-only-secret-key-0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
         "AUTH0_DOMAIN": "issuer.test",

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
+from django.conf import settings
 from django.db import connection
 
+from devstack.fireblocks_sandbox import FireblocksSandbox
+from devstack.issuer import LocalIssuer
+from devstack.stripe_sandbox import StripeSandbox
 from tests.workers import WorkerProcess
 
 
@@ -33,3 +38,16 @@ def test_a_killed_worker_is_started_again(celery_worker: WorkerProcess) -> None:
 
     assert not celery_worker.running()
     assert celery_worker.start().running()
+
+
+def test_the_sandboxes_stand_where_the_settings_look(
+    stripe_sandbox: StripeSandbox, fireblocks_sandbox: FireblocksSandbox, issuer: LocalIssuer
+) -> None:
+    assert stripe_sandbox.base_url == settings.STRIPE_API_BASE
+    assert requests.get(settings.FIREBLOCKS_JWKS_URL, timeout=5).json()["keys"]
+    assert requests.get(settings.AUTH0_JWKS_URL, timeout=5).json()["keys"]
+    assert issuer.mint("someone").count(".") == 2
+
+
+def test_the_application_answers_over_http(app_server: str) -> None:
+    assert requests.get(f"{app_server}/health/", timeout=5).json() == {"status": "healthy"}
