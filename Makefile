@@ -1,0 +1,62 @@
+# The commands of this repository. Only Python 3.11 or newer, make and git have to be there; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+LOCAL_LOCKS := requirements/local.txt
+TEST_LOCKS := requirements/test.txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test lint requirements clean
+
+help: ## this table
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(VENV)/.local-stamp ## start a whole stack with a demo site; Ctrl-C stops it (PORT=8000 asks for a port)
+	@cd backend && exec ../$(BIN)/python -m devstack up
+
+demo: $(VENV)/.local-stamp ## one sale from checkout to tokens paid out, on the running stack or one of its own
+	@cd backend && exec ../$(BIN)/python -m devstack.demo
+
+test: $(VENV)/.test-stamp ## all tests, in parallel, on servers of their own (WORKERS=2 to bound it)
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, deployment checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy backend tests
+	cd backend && ../$(BIN)/lint-imports --config ../pyproject.toml
+	cd backend && DJANGO_SETTINGS_MODULE=config.settings.build ../$(BIN)/python -W "ignore:Got an error checking" manage.py makemigrations --check --dry-run
+	$(BIN)/python .ci/check_deploy.py
+
+requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
+	@for name in base production local test; do \
+	  UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	    --generate-hashes --no-annotate --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+clean: ## forget the stack's data, the virtual environment and every cache
+	@if [ -x $(BIN)/python ] && [ -d .devstack ]; then cd backend && ../$(BIN)/python -m devstack clean; fi
+	rm -rf .devstack $(VENV) backend/staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find backend tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "POSX needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' comes without venv. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# A stamp is newer than what it was installed from, so that nothing is installed twice.
+$(VENV)/.local-stamp: $(LOCAL_LOCKS) | $(BIN)/python
+	@echo "Installing $(LOCAL_LOCKS)"
+	@$(INSTALL) -r $(LOCAL_LOCKS)
+	@touch $@
+
+$(VENV)/.test-stamp: $(TEST_LOCKS) | $(BIN)/python
+	@echo "Installing $(TEST_LOCKS)"
+	@$(INSTALL) -r $(TEST_LOCKS)
+	@touch $@ $(VENV)/.local-stamp
