@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from apps.tiers.views import TiersView, TierView
+
+urlpatterns: list[URLPattern] = [
+    path("tiers/", TiersView.as_view(), name="tiers"),
+    path("tiers/<uuid:tier_id>/", TierView.as_view(), name="tier"),
+]
