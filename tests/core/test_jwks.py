@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.http_peers import Answer, Peer, jwk, rsa_key, running_peer
 
 from apps.core.jwks import JwksCache, JwksUnavailable, UnknownKid
+from tests.http_peers import Answer, Peer, jwk, rsa_key, running_peer
 
 
 class Clock:
