@@ -11,10 +11,10 @@ from typing import Any
 import jwt
 import pytest
 from pytest_django import Settings
-from tests.http_peers import Answer, Peer, jwk, private_pem, public_pem, rsa_key, running_peer
 
 from apps.accounts.tokens import KeysUnavailable, TokenInvalid, verify_access_token
 from apps.core.jwks import shared_cache
+from tests.http_peers import Answer, Peer, jwk, private_pem, public_pem, rsa_key, running_peer
 
 ISSUER = "https://issuer.example/"
 AUDIENCE = "https://api.posx.example"

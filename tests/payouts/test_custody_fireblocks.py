@@ -11,7 +11,6 @@ import jwt
 import pytest
 from django.db import transaction
 from pytest_django import Settings
-from tests.http_peers import Answer, Asked, Peer, private_pem, rsa_key, running_peer
 
 from apps.core.remote import RemoteError, RemoteInsideTransaction, RemoteRejected, RemoteUnknown
 from apps.payouts.custody import fireblocks
@@ -25,6 +24,7 @@ from apps.payouts.custody.base import (
 )
 from apps.payouts.custody.fireblocks import FireblocksCustody
 from apps.payouts.custody.fireblocks_answers import phase_of
+from tests.http_peers import Answer, Asked, Peer, private_pem, rsa_key, running_peer
 
 KEY = rsa_key("fireblocks-api")
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -196,6 +196,7 @@ def test_the_address_is_also_read_from_the_destination(custody: Custody, peer: P
     ("told", "base_units"),
     [
         (b'"amount": 0.000000100000000001', 100_000_000_001),
+        (b'"amount": 1234567890123.123456789012345678', 1234567890123_123456789012345678),
         (b'"amount": 1e-7', 100_000_000_000),
         (b'"amount": 12', 12 * 10**18),
         (b'"amount": "1.5"', 1_500_000_000_000_000_000),

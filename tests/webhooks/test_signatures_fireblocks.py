@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from pytest_django import Settings
-from tests.http_peers import Answer, Peer, jwk, private_pem, public_pem, rsa_key, running_peer
 
 from apps.core.jwks import JwksCache
 from apps.webhooks.signatures import (
@@ -21,6 +20,7 @@ from apps.webhooks.signatures import (
     UnreadableEvent,
     verify_fireblocks,
 )
+from tests.http_peers import Answer, Peer, jwk, private_pem, public_pem, rsa_key, running_peer
 
 RAW = json.dumps({"id": "evt-1", "eventType": "transaction.status.updated", "resourceId": "tx-1"}).encode()
 KEY = rsa_key("fireblocks")

@@ -23,11 +23,11 @@ MIN_KEY_BITS = 2048
 MAX_SET_BYTES = 256 * 1024
 
 
-class UnknownKid(Exception):  # noqa: N818
+class UnknownKid(Exception):
     """The published set is at hand and has no such key."""
 
 
-class JwksUnavailable(Exception):  # noqa: N818
+class JwksUnavailable(Exception):
     """The set could not be fetched, so nothing can be said about this key."""
 
 

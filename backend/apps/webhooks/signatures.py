@@ -29,7 +29,7 @@ FIREBLOCKS_V2_HEADER = "Fireblocks-Webhook-Signature"
 FIREBLOCKS_V1_HEADER = "Fireblocks-Signature"
 
 
-class BadSignature(Exception):  # noqa: N818
+class BadSignature(Exception):
     """Not signed by the provider, or too long ago; `code` is stable. Answered with 400."""
 
     def __init__(self, code: str) -> None:
@@ -37,7 +37,7 @@ class BadSignature(Exception):  # noqa: N818
         self.code = code
 
 
-class UnreadableEvent(Exception):  # noqa: N818
+class UnreadableEvent(Exception):
     """Signed by the provider, but no event that we can read; `code` is stable. Answered with 400."""
 
     def __init__(self, code: str) -> None:
@@ -45,7 +45,7 @@ class UnreadableEvent(Exception):  # noqa: N818
         self.code = code
 
 
-class KeysUnavailable(Exception):  # noqa: N818
+class KeysUnavailable(Exception):
     """The provider's keys cannot be fetched: answer 503, because a 4xx is never sent again."""
 
     code = "webhook_keys_unavailable"
