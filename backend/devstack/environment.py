@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from devstack.ports import HOST, pick_port, require_port
-from devstack.processes import is_running
+from devstack.processes import start_time
 
 BACKEND = Path(__file__).resolve().parents[1]
 REPOSITORY = BACKEND.parent
@@ -198,7 +198,8 @@ class Stack:
     def announce(self) -> None:
         """Write down that this process runs the stack: `stack.json` for tools, `env` for manage.py."""
         description = {name: getattr(self, name) for name in _PUBLISHED}
-        self.state.write("stack.json", {"pid": os.getpid(), **description})
+        mark = {"pid": os.getpid(), "started_at": start_time(os.getpid())}
+        self.state.write("stack.json", {**mark, **description})
         self.state.write_text("env", "".join(f"{name}={value}\n" for name, value in self.variables.items()))
 
     def withdraw(self) -> None:
@@ -213,7 +214,7 @@ def running_stack(directory: Path | None = None) -> Stack | None:
     """The stack that runs on this state directory (default: the usual one), or None."""
     state = State(directory or state_directory())
     found = state.read("stack.json")
-    if not found or not is_running(int(found["pid"]), "devstack"):
+    if not found or start_time(int(found["pid"])) != found["started_at"]:
         return None
     return Stack(state=state, **{name: found[name] for name in _PUBLISHED})
 

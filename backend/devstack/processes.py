@@ -91,6 +91,14 @@ def is_running(pid: int, *needles: str) -> bool:
     return all(needle in command for needle in needles)
 
 
+def start_time(pid: int) -> float | None:
+    """When `pid` started; with the pid it names one process for good. None when there is none."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
 def stop_group(pid: int, *, signals: Sequence[tuple[signal.Signals, float]]) -> None:
     """Send each signal in turn to the group that `pid` leads, until the whole group is gone."""
     for number, timeout_s in signals:
