@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.addresses import checksum_address
@@ -17,6 +18,7 @@ from apps.sites.models import Asset, Site
 from apps.sites.scope import site_scope
 from apps.tiers.models import Tier
 from apps.vesting.models import VestingPolicy
+from apps.webhooks.models import InboxEvent
 
 
 @contextmanager
@@ -102,3 +104,16 @@ def make_tier(
     }
     with in_site(site):
         return Tier.objects.create(**defaults | fields)
+
+
+def make_inbox_event(**fields: Any) -> InboxEvent:
+    """A received event of Stripe that is due now."""
+    defaults: dict[str, Any] = {
+        "provider": "stripe",
+        "event_id": f"evt_{secrets.token_hex(6)}",
+        "event_type": "payment_intent.succeeded",
+        "object_id": "pi_1",
+        "payload_sha256": "0" * 64,
+        "next_attempt_at": Now(),
+    }
+    return InboxEvent.objects.create(**defaults | fields)

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from apps.webhooks.views import FireblocksWebhookView, StripeWebhookView
+
+urlpatterns: list[URLPattern] = [
+    path("webhooks/stripe/", StripeWebhookView.as_view(), name="webhooks-stripe"),
+    path("webhooks/fireblocks/", FireblocksWebhookView.as_view(), name="webhooks-fireblocks"),
+]
