@@ -29,8 +29,8 @@ PREFERRED_PORTS = {
     "stripe": 8010,
     "fireblocks": 8020,
     "issuer": 8030,
-    "postgres": 54320,
-    "redis": 63790,
+    "postgres": 15432,
+    "redis": 16379,
 }
 # How a user asks for a certain port; a taken one is then an error.
 PORT_VARIABLES = {
