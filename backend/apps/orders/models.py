@@ -55,6 +55,8 @@ class Order(SiteOwned):
     expires_at = models.DateTimeField(_("hold ends at"))
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
     check_attempts = models.PositiveIntegerField(_("checks"), default=0)
+    # Written before Stripe is asked to cancel: whoever looks next finishes what a crash interrupted.
+    cancel_requested_at = models.DateTimeField(_("cancelling since"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)

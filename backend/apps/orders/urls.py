@@ -1,3 +1,17 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from apps.orders.views import (
+    OrderCancelView,
+    OrdersView,
+    OrderView,
+    StaffOrdersView,
+    StaffOrderView,
+)
+
+urlpatterns: list[URLPattern] = [
+    path("orders/", OrdersView.as_view(), name="orders"),
+    path("orders/<uuid:order_id>/", OrderView.as_view(), name="order"),
+    path("orders/<uuid:order_id>/cancel/", OrderCancelView.as_view(), name="order-cancel"),
+    path("staff/orders/", StaffOrdersView.as_view(), name="staff-orders"),
+    path("staff/orders/<uuid:order_id>/", StaffOrderView.as_view(), name="staff-order"),
+]

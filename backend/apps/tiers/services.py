@@ -47,7 +47,7 @@ def tier_reserve(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) -> Tier:
 
     Raises Problem 404 unknown_tier, 409 tier_closed, sold_out, buyer_limit_reached.
     """
-    names = {
+    names: dict[str, UUID | int] = {
         "site": require_scope(),
         "tier": tier_id,
         "buyer": buyer_id,
@@ -111,7 +111,7 @@ def _move_of_buyer(tier_id: UUID, buyer_id: UUID, *, reserved: int, sold: int) -
         )
 
 
-def _refusal(names: dict[str, object]) -> Problem:
+def _refusal(names: dict[str, UUID | int]) -> Problem:
     """Why nothing could be reserved. Units given back in between read as sold out: the next try has them."""
     with connection.cursor() as cursor:
         cursor.execute(_STATE, names)

@@ -1,0 +1,55 @@
+"""Bringing an order to where Stripe's truth puts it: look, decide, do; again and again if need be."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from apps.core.remote import RemoteError, RemoteUnknown
+from apps.orders.models import Order, OrderStatus
+from apps.orders.queries import order_of_site
+from apps.orders.services.apply import order_apply, order_postpone
+from apps.orders.services.decide import CLOSED, Step
+from apps.orders.services.look import Look, payment_look
+from apps.orders.services.refund import order_refund
+from apps.orders.stripe_gateway import StripeGateway
+from apps.sites.scope import bind_site, site_scope
+
+logger = logging.getLogger("posx.orders")
+
+CANCEL_TRIES = 3
+
+
+def order_process(*, site_id: UUID, order_id: UUID) -> None:
+    """ENTRY for workers: settle one order; when Stripe cannot be asked, look again later.
+
+    Safe to run twice, at once and late. An unknown order is nobody's work.
+    """
+    with bind_site(site_id):
+        with site_scope():
+            order = order_of_site(order_id=order_id)
+        if order is None:
+            logger.warning("There is no order %s in this site", order_id)
+            return
+        try:
+            order_check(order)
+        except RemoteError as error:
+            logger.warning("Order %s waits for Stripe: %s", order_id, error)
+            order_postpone(order)
+
+
+def order_check(order: Order) -> None:
+    """ENTRY: look at Stripe's truth for an order just read, and act on it. Raises RemoteError."""
+    if order.status == OrderStatus.REFUND_DUE and not order.problem_code:
+        order_refund(order)
+        return
+    if order.problem_code or (order.status != OrderStatus.PENDING and order.status not in CLOSED):
+        order_apply(order, Look())  # decides to rest
+        return
+    look = payment_look(order)
+    for _ in range(CANCEL_TRIES):
+        if order_apply(order, look).step is not Step.CANCEL_FIRST:
+            return
+        assert look.intent is not None
+        look = Look(StripeGateway.from_settings().cancel_intent(look.intent.id))
+    raise RemoteUnknown("payment_intent_not_cancelled", f"order {order.id}")

@@ -1,0 +1,166 @@
+"""A buyer's orders, and those of the site for staff."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.member_view import STAFF, MemberView
+from apps.core.paging import KeysetPagination
+from apps.core.problems import CONTENT_TYPE
+from apps.idempotency.header import HEADER, REPLAYED_HEADER, idempotency_request
+from apps.orders.models import OrderStatus
+from apps.orders.problems import order_unknown
+from apps.orders.queries import order_of_buyer, order_of_site, orders_of_buyer, orders_of_site
+from apps.orders.serializers import (
+    OrderFilterSerializer,
+    OrderRequestSerializer,
+    OrderSerializer,
+    PlacedOrderSerializer,
+    StaffOrderSerializer,
+)
+from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create
+
+_PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
+_STATUS = OpenApiParameter("status", str, enum=OrderStatus.values, description="Only orders in this state.")
+_KEY = OpenApiParameter(
+    HEADER, str, OpenApiParameter.HEADER, required=True, description="A new random one for each order."
+)
+
+
+class OrdersView(MemberView):
+    """The caller's orders."""
+
+    pagination_class = KeysetPagination
+    keyset = ("-created_at", "-id")
+
+    @extend_schema(
+        operation_id="orders_list",
+        parameters=[_STATUS],
+        responses={200: OrderSerializer(many=True), 400: _PROBLEM},
+    )
+    def get(self, request: Request) -> Response:
+        """Your orders, the newest first."""
+        status = _status(request)
+        with self.reading() as member:
+            page = KeysetPagination()
+            orders = orders_of_buyer(buyer_id=member.id, status=status)
+            rows = page.paginate_queryset(orders, request, self)
+            return page.get_paginated_response(OrderSerializer(rows, many=True).data)
+
+    @extend_schema(
+        operation_id="orders_create",
+        parameters=[_KEY],
+        request=OrderRequestSerializer,
+        responses={
+            201: PlacedOrderSerializer,
+            400: _PROBLEM,
+            404: _PROBLEM,
+            409: _PROBLEM,
+            422: _PROBLEM,
+            503: _PROBLEM,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Reserve units of a tier and start paying for them; the units are held for some minutes.
+
+        Pay with `client_secret` in Stripe.js. The same Idempotency-Key and body again answer the same order,
+        marked by the header Idempotency-Replayed. 404 `unknown_tier`; 409 `tier_closed`, `sold_out`,
+        `buyer_limit_reached`, `wallet_not_usable`, `currency_not_accepted`, `idempotency_in_progress`;
+        422 `order_too_large`, `payment_refused`, `idempotency_key_reused`; 503 `payment_provider_unavailable`:
+        send the same request again.
+        """
+        claimed = idempotency_request(request, "POST /api/v1/orders/")
+        asked = OrderRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        with self.writing() as member:
+            wish = OrderWish(buyer_id=member.id, **asked.validated_data)
+            answer = order_create(request=claimed, wish=wish)
+        return _answered(answer)
+
+
+class OrderView(MemberView):
+    """One of the caller's orders."""
+
+    @extend_schema(operation_id="orders_read", responses={200: OrderSerializer, 404: _PROBLEM})
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """One of your orders. 404 `unknown_order`."""
+        with self.reading() as member:
+            order = order_of_buyer(order_id=order_id, buyer_id=member.id)
+            if order is None:
+                raise order_unknown()
+            return Response(OrderSerializer(order).data)
+
+
+class OrderCancelView(MemberView):
+    """Taking an order back."""
+
+    @extend_schema(
+        operation_id="orders_cancel",
+        request=None,
+        responses={200: OrderSerializer, 404: _PROBLEM, 409: _PROBLEM, 503: _PROBLEM},
+    )
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """Cancel your pending order and give its units back. Doing it twice answers the same.
+
+        409 `order_already_paid`, `payment_in_progress`, `order_closed`, `order_under_review`.
+        """
+        with self.writing() as member:
+            order = order_cancel(order_id=order_id, buyer_id=member.id)
+        return Response(OrderSerializer(order).data)
+
+
+class StaffOrdersView(MemberView):
+    """Orders of the site."""
+
+    read_roles = STAFF
+    pagination_class = KeysetPagination
+    keyset = ("-created_at", "-id")
+
+    @extend_schema(
+        operation_id="staff_orders_list",
+        parameters=[_STATUS],
+        responses={200: StaffOrderSerializer(many=True), 400: _PROBLEM, 403: _PROBLEM},
+    )
+    def get(self, request: Request) -> Response:
+        """All orders of this site, the newest first."""
+        status = _status(request)
+        with self.reading():
+            page = KeysetPagination()
+            rows = page.paginate_queryset(orders_of_site(status=status), request, self)
+            return page.get_paginated_response(StaffOrderSerializer(rows, many=True).data)
+
+
+class StaffOrderView(MemberView):
+    """One order of the site."""
+
+    read_roles = STAFF
+
+    @extend_schema(
+        operation_id="staff_orders_read",
+        responses={200: StaffOrderSerializer, 403: _PROBLEM, 404: _PROBLEM},
+    )
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """One order of this site. 404 `unknown_order`."""
+        with self.reading():
+            order = order_of_site(order_id=order_id)
+            if order is None:
+                raise order_unknown()
+            return Response(StaffOrderSerializer(order).data)
+
+
+def _status(request: Request) -> OrderStatus | None:
+    wanted = OrderFilterSerializer(data=request.query_params)
+    wanted.is_valid(raise_exception=True)
+    status: dict[str, Any] = wanted.validated_data
+    return OrderStatus(status["status"]) if "status" in status else None
+
+
+def _answered(answer: OrderAnswer) -> Response:
+    content_type = CONTENT_TYPE if answer.status >= 400 else None
+    headers = {REPLAYED_HEADER: "true"} if answer.is_replay else None
+    return Response(answer.body, status=answer.status, headers=headers, content_type=content_type)
