@@ -147,6 +147,16 @@ class Payout(SiteOwned):
             models.CheckConstraint(
                 condition=~Q(status="held") | ~Q(hold_code=""), name="payout_held_has_code"
             ),
+            # Work that no sweeper can find would be lost; a held payout may be due (an event came) or not.
+            models.CheckConstraint(
+                condition=Q(status__in=["ready", "submitting", "submitted"], next_attempt_at__isnull=False)
+                | Q(
+                    status__in=["awaiting_approval", "paid", "failed", "cancelled"],
+                    next_attempt_at__isnull=True,
+                )
+                | Q(status="held"),
+                name="payout_in_work_is_due",
+            ),
             Transitions(
                 name="payout_states",
                 field="status",

@@ -1,4 +1,4 @@
-"""Making allocations, and unlocking what is due."""
+"""Making allocations and policies."""
 
 from __future__ import annotations
 

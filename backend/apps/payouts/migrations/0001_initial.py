@@ -477,6 +477,24 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="payout",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("next_attempt_at__isnull", False),
+                        ("status__in", ["ready", "submitting", "submitted"]),
+                    ),
+                    models.Q(
+                        ("next_attempt_at__isnull", True),
+                        ("status__in", ["awaiting_approval", "paid", "failed", "cancelled"]),
+                    ),
+                    ("status", "held"),
+                    _connector="OR",
+                ),
+                name="payout_in_work_is_due",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payout",
             constraint=apps.core.rules.Transitions(
                 born=["awaiting_approval"],
                 edges={

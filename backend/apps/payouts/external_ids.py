@@ -1,0 +1,24 @@
+"""The id under which the custody provider knows an attempt; it names the site, so that an event finds its way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+_FORM = re.compile(r"posx-([0-9a-f]{32})-([0-9a-f]{32})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalId:
+    site_id: UUID
+    attempt_id: UUID
+
+    def __str__(self) -> str:
+        return f"posx-{self.site_id.hex}-{self.attempt_id.hex}"
+
+
+def external_id_parse(text: str | None) -> ExternalId | None:
+    """Site and attempt of an external id of ours; None for anybody else's."""
+    match = _FORM.fullmatch(text or "")
+    return ExternalId(UUID(match[1]), UUID(match[2])) if match else None

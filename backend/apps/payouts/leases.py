@@ -1,0 +1,150 @@
+"""Holding a payout while working on it: one statement takes it, and only its holder may write about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from apps.core.ids import uuid7
+from apps.payouts.external_ids import ExternalId
+from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
+from apps.sites.scope import site_scope
+
+LEASE_S = 60  # above every provider timeout of one piece of work, and below a person's patience
+BACKOFF_LEAST_S, BACKOFF_MOST_S = 30.0, 900.0
+# Held payouts are looked at when somebody rings for them, and are never sent.
+ASKABLE = (PayoutStatus.SUBMITTING, PayoutStatus.SUBMITTED, PayoutStatus.HELD)
+DUE = (PayoutStatus.READY, *ASKABLE)
+
+# The lease is checked beside the due time: ringing makes a payout due while a worker still has it.
+# MATERIALIZED: inlined into a join, the sub-select could run again and lock a second row.
+_CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM payouts_payout
+    WHERE site_id = %(site)s AND status = ANY(%(statuses)s) AND {which}
+      AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+UPDATE payouts_payout p SET
+    lease_token = %(token)s, lease_until = now() + %(lease)s, next_attempt_at = now() + %(lease)s,
+    status = CASE WHEN p.status = 'ready' THEN 'submitting' ELSE p.status END
+FROM due WHERE p.site_id = %(site)s AND p.id = due.id RETURNING p.id, now()
+"""
+_CLAIM_DUE = _CLAIM.format(which="next_attempt_at <= now()")
+_CLAIM_ONE = _CLAIM.format(which="id = %(payout)s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A payout held by ``token``, its open attempt, and what was approved, as they were when it was claimed."""
+
+    payout_id: UUID
+    token: UUID
+    status: str
+    claimed_at: datetime
+    to_address: str
+    amount_base_units: int
+    decimals: int
+    custody_asset_id: str
+    custody_vault_id: str
+    attempt_id: UUID
+    external_id: str
+    sends: int
+    last_sent_at: datetime | None
+    error_code: str
+    hold_code: str
+
+    def sent_ago_s(self) -> float:
+        """Seconds since the last send, by the database's clock; 0 when it was never sent."""
+        return (self.claimed_at - self.last_sent_at).total_seconds() if self.last_sent_at else 0.0
+
+    def backoff_s(self) -> float:
+        """Until the next look: half as long as it has taken so far, 30 s to 15 minutes."""
+        return min(max(self.sent_ago_s() / 2, BACKOFF_LEAST_S), BACKOFF_MOST_S)
+
+
+def lease_due() -> Leased | None:
+    """ENTRY: hold the payout of the bound site that has been due longest, with a committed attempt; or None.
+
+    A ready one becomes submitting. After this commit nothing has been sent yet.
+    """
+    return _lease(_CLAIM_DUE, {}, DUE)
+
+
+def lease_one(payout_id: UUID) -> Leased | None:
+    """ENTRY: hold this payout, due or not; None while it is in no work or somebody else's."""
+    return _lease(_CLAIM_ONE, {"payout": payout_id}, ASKABLE)
+
+
+def send_counted(leased: Leased) -> bool:
+    """ENTRY: count a send before it is made; False when the lease has run out, and nothing may be sent."""
+    with site_scope() as site_id:
+        # The row lock keeps another worker from claiming between the look at the lease and the count.
+        held = Payout.objects.select_for_update().filter(
+            site_id=site_id,
+            id=leased.payout_id,
+            status=PayoutStatus.SUBMITTING,
+            lease_token=leased.token,
+            lease_until__gt=Now(),
+        )
+        if held.first() is None:
+            return False
+        attempt = PayoutAttempt.objects.filter(
+            site_id=site_id, id=leased.attempt_id, status=AttemptStatus.OPEN, sends=leased.sends
+        )
+        return attempt.update(sends=F("sends") + 1, last_sent_at=Now()) == 1
+
+
+def _lease(statement: str, extra: dict[str, Any], statuses: Sequence[str]) -> Leased | None:
+    token = uuid7()
+    with site_scope() as site_id, connection.cursor() as cursor:
+        lease = timedelta(seconds=LEASE_S)
+        values: dict[str, Any] = {
+            "token": token,
+            "lease": lease,
+            "site": site_id,
+            "statuses": [str(s) for s in statuses],
+        }
+        cursor.execute(statement, values | extra)
+        claimed = cursor.fetchone()
+        if claimed is None:
+            return None
+        payout = Payout.objects.select_related("asset").get(site_id=site_id, id=claimed[0])
+        return _leased(payout, _open_attempt(payout, site_id), token, claimed[1])
+
+
+def _open_attempt(payout: Payout, site_id: UUID) -> PayoutAttempt:
+    attempts = list(PayoutAttempt.objects.filter(site_id=site_id, payout_id=payout.id).order_by("number"))
+    still_open = [attempt for attempt in attempts if attempt.status == AttemptStatus.OPEN]
+    if still_open:
+        return still_open[0]
+    attempt = PayoutAttempt(payout_id=payout.id, number=len(attempts) + 1)
+    attempt.external_id = str(ExternalId(site_id, attempt.id))
+    attempt.save(force_insert=True)
+    return attempt
+
+
+def _leased(payout: Payout, attempt: PayoutAttempt, token: UUID, claimed_at: datetime) -> Leased:
+    return Leased(
+        payout_id=payout.id,
+        token=token,
+        status=payout.status,
+        claimed_at=claimed_at,
+        to_address=payout.to_address,
+        amount_base_units=payout.amount_base_units,
+        decimals=payout.asset.decimals,
+        custody_asset_id=payout.asset.custody_asset_id,
+        custody_vault_id=payout.asset.custody_vault_id,
+        attempt_id=attempt.id,
+        external_id=attempt.external_id,
+        sends=attempt.sends,
+        last_sent_at=attempt.last_sent_at,
+        error_code=attempt.error_code,
+        hold_code=payout.hold_code,
+    )

@@ -1,0 +1,190 @@
+"""Bringing payouts to the custody provider, and asking what became of them.
+
+The order is the promise: the attempt is committed, then each send is counted and committed, then custody is
+called, then the outcome is committed. Whoever finds a counted send asks by its external id before anything else,
+and sends again only under that same id, which the provider accepts once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from uuid import UUID
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db.models.functions import Now
+
+from apps.core.doorbells import ring
+from apps.core.remote import RemoteError, RemoteRejected
+from apps.payouts.batches import SWEEPER
+from apps.payouts.custody.base import AlreadySubmitted, Custody, CustodyUnknown, TransferRequest
+from apps.payouts.custody.choice import custody_in_use
+from apps.payouts.external_ids import external_id_parse
+from apps.payouts.leases import ASKABLE, Leased, lease_due, lease_one, send_counted
+from apps.payouts.models import Payout, PayoutAttempt, PayoutStatus
+from apps.payouts.settlement import STALE, Verdict, settle, write
+from apps.sites.scope import site_scope
+
+logger = logging.getLogger("posx.payouts")
+
+# One piece of work calls custody at most twice, 11 s each; with it the task stays below its soft limit of 40 s.
+START_BUDGET_S = 12.0
+# How long a transfer that ought to be at the provider, and is not found there, is asked for.
+PATIENCE_S = 600.0
+REJECTED_MARK = "rejected:"
+NOT_IN_WORK = "not_in_work"
+
+
+def payouts_work(limit: int) -> int:
+    """ENTRY: work on at most ``limit`` due payouts of the bound site; how many were worked on."""
+    return payouts_round(limit).total()
+
+
+def payouts_round(limit: int, *, budget_s: float = START_BUDGET_S) -> Counter[str]:
+    """ENTRY: as payouts_work; how many payouts came to which state ("stale": another worker took over).
+
+    Starts nothing new after ``budget_s``. Raises ValueError when the custody configuration is unusable; then
+    nothing was claimed.
+    """
+    custody = custody_in_use()
+    outcomes: Counter[str] = Counter()
+    deadline_s = time.monotonic() + budget_s
+    while outcomes.total() < limit and time.monotonic() < deadline_s:
+        leased = lease_due()
+        if leased is None:
+            break
+        outcomes[_worked(custody, leased)] += 1
+    return outcomes
+
+
+def payout_look(*, payout_id: UUID | None = None, external_id: str | None = None) -> str:
+    """ENTRY: ask the provider now and settle; never sends.
+
+    Returns the payout's state afterwards, "stale", or "not_in_work" when it is unknown, settled or in somebody's
+    hands this moment.
+    """
+    if payout_id is None:
+        payout_id = _payout_of(external_id)
+    leased = lease_one(payout_id) if payout_id else None
+    return NOT_IN_WORK if leased is None else _ask(custody_in_use(), leased, may_send=False)
+
+
+def payout_check_now(*, attempt_id: UUID) -> bool:
+    """ENTRY: an event came for this attempt: make its payout due and wake a worker.
+
+    False when the site has no such attempt; True also when its payout is settled and nothing is left to do.
+    """
+    with site_scope() as site_id:
+        attempt = PayoutAttempt.objects.filter(site_id=site_id, id=attempt_id).first()
+        if attempt is None:
+            return False
+        waiting = Payout.objects.filter(site_id=site_id, id=attempt.payout_id, status__in=ASKABLE)
+        if waiting.update(next_attempt_at=Now()):
+            ring(SWEEPER)
+        return True
+
+
+def payout_send(custody: Custody, leased: Leased) -> str:
+    """ENTRY: send once under the attempt's external id and write what came of it. Returns as settle."""
+    if not send_counted(leased):
+        return STALE
+    try:
+        provider_id = custody.submit(_request(leased))
+    except AlreadySubmitted:
+        # An earlier send arrived after all: what it became is the next look's business, at once.
+        return write(leased, Verdict(PayoutStatus.SUBMITTED), wait_s=0)
+    except RemoteRejected as refusal:
+        return _rejected(leased, refusal)
+    except RemoteError as failure:
+        return _postponed(leased, failure)
+    return write(
+        leased,
+        Verdict(PayoutStatus.SUBMITTED),
+        wait_s=leased.backoff_s(),
+        provider_transfer_id=provider_id,
+        error_code="",
+    )
+
+
+def _worked(custody: Custody, leased: Leased) -> str:
+    try:
+        if leased.status == PayoutStatus.SUBMITTING and leased.sends == 0:
+            return payout_send(custody, leased)
+        return _ask(custody, leased, may_send=True)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:
+        # Safe: nothing is written, the lease runs out and the payout is asked for again; and the payouts behind
+        # a poisonous one must not wait for it.
+        logger.exception("payout %s: work failed", leased.payout_id)
+        return "error"
+
+
+def _ask(custody: Custody, leased: Leased, *, may_send: bool) -> str:
+    try:
+        truth = custody.find_by_external_id(leased.external_id, decimals=leased.decimals)
+    except RemoteError as failure:
+        return _postponed(leased, failure)
+    if truth is not None:
+        return settle(leased, truth)
+    if leased.status == PayoutStatus.SUBMITTING and not _was_rejected(leased):
+        return payout_send(custody, leased) if may_send else write(leased, _unchanged(leased), wait_s=0)
+    return _not_found(leased)
+
+
+def _not_found(leased: Leased) -> str:
+    """Accepted, or refused after an earlier send, and not there: a late arrival is possible for a while."""
+    if leased.status == PayoutStatus.HELD:
+        return write(leased, _unchanged(leased), wait_s=None)
+    if leased.sent_ago_s() < PATIENCE_S:
+        return write(leased, _unchanged(leased), wait_s=leased.backoff_s())
+    code = "rejected_after_unknown" if _was_rejected(leased) else "transfer_missing"
+    return write(leased, Verdict(PayoutStatus.HELD, hold_code=code), wait_s=None)
+
+
+def _rejected(leased: Leased, refusal: RemoteRejected) -> str:
+    code = f"{REJECTED_MARK}{refusal.code}"[:64]
+    logger.warning("payout %s: custody refused: %s", leased.payout_id, refusal)
+    if leased.sends == 0:
+        return write(leased, Verdict(PayoutStatus.FAILED), wait_s=None, error_code=code)
+    # This call moved nothing; an earlier one, whose answer never came, may still arrive.
+    return write(leased, _unchanged(leased), wait_s=leased.backoff_s(), error_code=code)
+
+
+def _postponed(leased: Leased, failure: RemoteError) -> str:
+    logger.warning("payout %s: custody: %s", leased.payout_id, failure)
+    asked_s = failure.retry_after_s if isinstance(failure, CustodyUnknown) else None
+    wait_s = max(leased.backoff_s(), asked_s or 0)
+    # A refusal that was seen stays written: it says that nothing may be sent again.
+    noted = {} if _was_rejected(leased) else {"error_code": failure.code[:64]}
+    return write(leased, _unchanged(leased), wait_s=wait_s, **noted)
+
+
+def _unchanged(leased: Leased) -> Verdict:
+    return Verdict(PayoutStatus(leased.status), hold_code=leased.hold_code)
+
+
+def _was_rejected(leased: Leased) -> bool:
+    return leased.error_code.startswith(REJECTED_MARK)
+
+
+def _request(leased: Leased) -> TransferRequest:
+    return TransferRequest(
+        external_id=leased.external_id,
+        asset_id=leased.custody_asset_id,
+        decimals=leased.decimals,
+        vault_account_id=leased.custody_vault_id,
+        to_address=leased.to_address,
+        amount_base_units=leased.amount_base_units,
+        note=f"POSX payout {leased.payout_id}",
+    )
+
+
+def _payout_of(external_id: str | None) -> UUID | None:
+    parsed = external_id_parse(external_id)
+    if parsed is None:
+        return None
+    with site_scope() as site_id:
+        rows = PayoutAttempt.objects.filter(site_id=site_id, id=parsed.attempt_id, external_id=external_id)
+        return rows.values_list("payout_id", flat=True).first()

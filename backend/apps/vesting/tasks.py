@@ -1,0 +1,87 @@
+"""The three tasks that the deployment guide names, and the minute's sweep. None takes arguments."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from apps.core.doorbells import ring
+from apps.idempotency.services import idempotency_purge
+from apps.payouts.tasks import payouts_sweep
+from apps.sites.scope import site_scope
+from apps.sites.tasks import ROUND_BUDGET_S, FanOutTask, sweep_sites
+from apps.vesting.unlocking import releases_unlock_due
+
+logger = logging.getLogger("posx.vesting")
+
+RELEASES_A_BATCH = 1000
+# Whoever has a million releases due at once must not keep the other sites waiting for the whole round.
+BATCHES_A_SITE = 5
+KEYS_A_BATCH = 1000
+
+
+@shared_task(base=FanOutTask)
+def unlock_vesting_releases() -> str:
+    """Daily: unlock every due release of every site. The same sweep as unlock_due."""
+    return _unlock("apps.vesting.tasks.unlock_vesting_releases")
+
+
+@shared_task(base=FanOutTask)
+def unlock_due() -> str:
+    """Each minute, and when an order was paid: unlock due releases."""
+    return _unlock("apps.vesting.tasks.unlock_due")
+
+
+@shared_task(base=FanOutTask)
+def reconcile_stuck_releases() -> str:
+    """Every 5 minutes: ask custody about payouts that nobody heard of; counts by outcome."""
+    outcomes, more = payouts_sweep()
+    if more:
+        ring("apps.vesting.tasks.reconcile_stuck_releases")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing due"
+    logger.info("Reconciled payouts: %s", counts)
+    return counts
+
+
+@shared_task(base=FanOutTask)
+def cleanup_old_idempotency_keys() -> str:
+    """Daily: remove idempotency keys older than IDEMPOTENCY_KEEP_HOURS, in bounded batches."""
+    full = False
+
+    def purge() -> int:
+        nonlocal full
+        with site_scope():
+            count = idempotency_purge(older_than_hours=settings.IDEMPOTENCY_KEEP_HOURS, limit=KEYS_A_BATCH)
+        full = full or count == KEYS_A_BATCH
+        return count
+
+    removed, sites_left = sweep_sites("idempotency", purge)
+    # Every site with any key counts as due here: only what was removed says that a next round has work.
+    if removed and (full or sites_left):
+        ring("apps.vesting.tasks.cleanup_old_idempotency_keys")
+    return f"{removed} keys removed"
+
+
+def _unlock(task_name: str) -> str:
+    unfinished = False
+    deadline_s = time.monotonic() + ROUND_BUDGET_S
+
+    def work() -> int:
+        nonlocal unfinished
+        done = 0
+        for unlocked in map(releases_unlock_due, [RELEASES_A_BATCH] * BATCHES_A_SITE):
+            done += unlocked
+            if unlocked < RELEASES_A_BATCH:
+                return done
+            if time.monotonic() > deadline_s:
+                break
+        unfinished = True
+        return done
+
+    unlocked, sites_left = sweep_sites("unlock", work)
+    if unlocked and (unfinished or sites_left):
+        ring(task_name)
+    return f"{unlocked} releases unlocked"
