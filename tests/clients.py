@@ -1,35 +1,24 @@
-"""API clients with real access tokens: signed here, checked against a key set on the configured address."""
+"""API clients with real access tokens of the local issuer, for the test client of REST framework."""
 
 from __future__ import annotations
 
 import atexit
-import time
+import os
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
-import jwt
-from django.conf import settings
 from rest_framework.test import APIClient
 
 from apps.accounts.models import Membership
 from apps.sites.models import Site
-from tests.http_peers import Answer, Peer, jwk, private_pem, rsa_key, running_peer
+from devstack.issuer import LocalIssuer
+from tests.servers import SERVERS_DIRECTORY
 
-_KID = "test-issuer"
 
-
-def token_for(subject: str, *, life_s: int = 600) -> str:
-    """A valid access token of the configured issuer."""
-    _issuer()
-    now_s = int(time.time())
-    claims = {
-        "iss": settings.AUTH0_ISSUER,
-        "aud": settings.AUTH0_AUDIENCE,
-        "sub": subject,
-        "iat": now_s,
-        "exp": now_s + life_s,
-    }
-    return jwt.encode(claims, private_pem(rsa_key("issuer")), algorithm="RS256", headers={"kid": _KID})
+def token_for(subject: str) -> str:
+    """A valid access token of the issuer that the settings trust."""
+    return local_issuer().mint(subject)
 
 
 def api(site: Site | None = None, subject: str | None = None) -> APIClient:
@@ -48,10 +37,11 @@ def api_of(member: Membership) -> APIClient:
 
 
 @cache
-def _issuer() -> Peer:
-    """The key server of this test process, started once."""
-    running = running_peer(urlsplit(settings.AUTH0_JWKS_URL).port or 0)
-    peer = running.__enter__()
-    atexit.register(running.__exit__, None, None, None)
-    peer.always(Answer(body={"keys": [jwk(rsa_key("issuer"), _KID)]}))
-    return peer
+def local_issuer() -> LocalIssuer:
+    """The one issuer of this test process, at the configured address; started when it is first needed."""
+    state = Path(os.environ[SERVERS_DIRECTORY]) / f"issuer-{os.getpid()}.sqlite3"
+    address = os.environ["AUTH0_ISSUER"]
+    issuer = LocalIssuer(state, urlsplit(address).port or 0, address, os.environ["AUTH0_AUDIENCE"])
+    issuer.start()
+    atexit.register(issuer.stop)
+    return issuer

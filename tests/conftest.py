@@ -19,6 +19,7 @@ from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.stripe_sandbox import StripeSandbox
 from tests.app_server import serve_application
+from tests.clients import local_issuer
 from tests.databases import Cleaner, connect_as_superuser
 from tests.servers import APP_PORT, MIGRATE_FAILURE
 from tests.workers import WorkerProcess
@@ -153,17 +154,9 @@ def fireblocks_sandbox(_fireblocks_sandbox: FireblocksSandbox) -> FireblocksSand
 
 
 @pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalIssuer]:
+def issuer() -> LocalIssuer:
     """The issuer that the settings trust; `issuer.mint(subject)` is a bearer token."""
-    server = LocalIssuer(
-        _state_file(tmp_path_factory, "issuer"),
-        _port("AUTH0_ISSUER"),
-        os.environ["AUTH0_ISSUER"],
-        os.environ["AUTH0_AUDIENCE"],
-    )
-    server.start()
-    yield server
-    server.stop()
+    return local_issuer()
 
 
 def _state_file(factory: pytest.TempPathFactory, name: str) -> Path:
