@@ -23,7 +23,8 @@ import psycopg2
 import pytest
 
 from devstack.ports import HOST, free_port
-from devstack.postgres import PostgresServer, remove_data
+from devstack.postgres import PostgresServer
+from devstack.postgres_place import remove_data
 from devstack.redis_server import RedisServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]

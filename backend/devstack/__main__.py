@@ -10,7 +10,7 @@ from types import FrameType
 
 from devstack.environment import State, as_shell, running_stack, state_directory
 from devstack.ports import PortTakenError
-from devstack.postgres import PostgresFailedError, remove_data
+from devstack.postgres_place import PostgresFailedError, remove_data, remove_program_copy
 from devstack.processes import wait_gone
 from devstack.redis_server import RedisFailedError
 from devstack.screen import welcome
@@ -84,6 +84,7 @@ def _clean() -> int:
     if running_stack() is not None:
         raise StackFailedError("A stack is running: stop it first.")
     remove_data(state_directory() / "postgres")
+    remove_program_copy()
     return 0
 
 

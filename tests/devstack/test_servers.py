@@ -14,7 +14,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from devstack.postgres import PostgresServer, remove_data
+from devstack.postgres import PostgresServer
+from devstack.postgres_place import remove_data
 from devstack.processes import is_running
 from devstack.redis_server import RedisServer
 from tests.servers import BACKEND
