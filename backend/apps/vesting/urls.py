@@ -1,3 +1,25 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from apps.vesting.staff_views import (
+    StaffAllocationsView,
+    StaffBatchesView,
+    StaffPoliciesView,
+    StaffReleasesView,
+    StaffSummaryView,
+)
+from apps.vesting.views import AllocationsView, AllocationView, ReleasesView, ScheduleView, SummaryView
+
+urlpatterns: list[URLPattern] = [
+    path("vesting/allocations/", AllocationsView.as_view(), name="vesting-allocations"),
+    path("vesting/allocations/<uuid:allocation_id>/", AllocationView.as_view(), name="vesting-allocation"),
+    path(
+        "vesting/allocations/<uuid:allocation_id>/schedule/", ScheduleView.as_view(), name="vesting-schedule"
+    ),
+    path("vesting/releases/", ReleasesView.as_view(), name="vesting-releases"),
+    path("vesting/summary/", SummaryView.as_view(), name="vesting-summary"),
+    path("staff/vesting/allocations/", StaffAllocationsView.as_view(), name="staff-vesting-allocations"),
+    path("staff/vesting/releases/", StaffReleasesView.as_view(), name="staff-vesting-releases"),
+    path("staff/vesting/summary/", StaffSummaryView.as_view(), name="staff-vesting-summary"),
+    path("staff/vesting/policies/", StaffPoliciesView.as_view(), name="staff-vesting-policies"),
+    path("staff/payout-batches/", StaffBatchesView.as_view(), name="staff-payout-batches"),
+]

@@ -1,0 +1,45 @@
+"""Strict shapes of what comes in, and amounts as text on the way out; the vesting room uses them too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
+UNKNOWN_SHOWN = 20
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses unknown fields: a misspelt limit or id list must not be dropped in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(map(str, data.keys() - self.fields.keys()))):
+            refusal = [serializers.ErrorDetail(_("Unknown field."), code="unknown")]
+            raise serializers.ValidationError({name[:64]: refusal for name in unknown[:UNKNOWN_SHOWN]})
+        return super().to_internal_value(data)
+
+
+class UuidText(serializers.UUIDField):
+    """A UUID as text: REST framework's own takes numbers too, and true is one of them."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer: REST framework's own takes "5" and 5.0 too."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+def base_units_text(**options: Any) -> serializers.CharField:
+    """Base units as text: a JSON number of 78 digits becomes a float in most readers."""
+    return serializers.CharField(read_only=True, help_text="Base units of the asset.", **options)

@@ -1,0 +1,194 @@
+"""Shapes of the vesting endpoints. Token amounts are text, in whole tokens and in base units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.amounts import format_base_units
+from apps.payouts.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
+from apps.vesting.models import Allocation, PeriodUnit, Release, ReleaseStatus, VestingSchedule
+from apps.vesting.payout_link import RELEASES_A_BATCH
+from apps.vesting.queries import AssetSums
+
+
+class AllocationSerializer(serializers.Serializer[Any]):
+    """Tokens owed to a member."""
+
+    id = serializers.UUIDField(read_only=True)
+    asset_id = serializers.UUIDField(read_only=True)
+    asset_code = serializers.CharField(source="asset.code", read_only=True)
+    amount_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
+    amount_base_units = base_units_text()
+    source_kind = serializers.CharField(read_only=True, help_text="Why: `order`, or an import.")
+    source_id = serializers.UUIDField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+    def get_amount_tokens(self, allocation: Allocation) -> str:
+        return format_base_units(allocation.amount_base_units, allocation.asset.decimals)
+
+
+class StaffAllocationSerializer(AllocationSerializer):
+    """An allocation as staff see it."""
+
+    beneficiary_id = serializers.UUIDField(read_only=True)
+
+
+class TermsSerializer(serializers.Serializer[Any]):
+    """When the parts of an amount are paid."""
+
+    tge_basis_points = serializers.IntegerField(
+        read_only=True, help_text="Paid at the start; 10000 is everything."
+    )
+    cliff_count = serializers.IntegerField(read_only=True)
+    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
+    parts = serializers.IntegerField(read_only=True, help_text="Equal parts after the cliff.")
+    period_count = serializers.IntegerField(read_only=True, help_text="Periods between two parts.")
+    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
+
+
+class ScheduleSerializer(TermsSerializer):
+    """An allocation's terms, frozen when it was made. Its dated parts are the releases."""
+
+    id = serializers.UUIDField(read_only=True)
+    allocation_id = serializers.UUIDField(read_only=True)
+    policy_id = serializers.UUIDField(read_only=True)
+    start_at = serializers.DateTimeField(read_only=True)
+    total_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
+    total_base_units = base_units_text()
+    releases = serializers.IntegerField(read_only=True, help_text="How many there are.")
+    first_unlock_at = serializers.DateTimeField(read_only=True)
+    last_unlock_at = serializers.DateTimeField(read_only=True)
+
+    def get_total_tokens(self, schedule: VestingSchedule) -> str:
+        return format_base_units(schedule.total_base_units, schedule.allocation.asset.decimals)
+
+
+class ReleaseSerializer(serializers.Serializer[Any]):
+    """One dated part of an allocation."""
+
+    id = serializers.UUIDField(read_only=True)
+    allocation_id = serializers.UUIDField(read_only=True)
+    asset_code = serializers.CharField(source="allocation.asset.code", read_only=True)
+    number = serializers.IntegerField(read_only=True, help_text="0 is paid at the start.")
+    unlock_at = serializers.DateTimeField(read_only=True)
+    amount_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
+    amount_base_units = base_units_text()
+    status = serializers.ChoiceField(choices=ReleaseStatus.choices, read_only=True)
+    unlocked_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    released_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    tx_hash = serializers.CharField(read_only=True, help_text="On chain, once it is released.")
+
+    def get_amount_tokens(self, release: Release) -> str:
+        return format_base_units(release.amount_base_units, release.allocation.asset.decimals)
+
+
+class StaffReleaseSerializer(ReleaseSerializer):
+    """A release as staff see it."""
+
+    beneficiary_id = serializers.UUIDField(source="allocation.beneficiary_id", read_only=True)
+    asset_id = serializers.UUIDField(source="allocation.asset_id", read_only=True)
+    payout_id = serializers.UUIDField(read_only=True, allow_null=True)
+
+
+class AmountSerializer(serializers.Serializer[Any]):
+    """An amount, twice."""
+
+    tokens = serializers.CharField(read_only=True, help_text="Whole tokens.")
+    base_units = base_units_text()
+
+
+class StateSumsSerializer(serializers.Serializer[Any]):
+    """An amount for each state of a release."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {status: AmountSerializer() for status in ReleaseStatus.values}
+
+
+class AssetSumsSerializer(serializers.Serializer[Any]):
+    """What is owed and paid of one asset."""
+
+    asset_id = serializers.UUIDField(read_only=True)
+    asset_code = serializers.CharField(read_only=True)
+    total = AmountSerializer()
+    by_status = StateSumsSerializer()
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """Amounts by asset and state."""
+
+    assets = AssetSumsSerializer(many=True)
+
+
+class AllocationDetailSerializer(AllocationSerializer):
+    """An allocation with its amounts by state."""
+
+    by_status = StateSumsSerializer()
+
+
+class PolicySerializer(TermsSerializer):
+    """A template of terms."""
+
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    starts_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null: vesting starts when the order is paid."
+    )
+    is_active = serializers.BooleanField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class PolicyRequestSerializer(StrictSerializer):
+    """Terms of a new policy, or of the next version of one."""
+
+    name = serializers.CharField(max_length=120)
+    tge_basis_points = WholeNumber(min_value=0, max_value=10_000)
+    cliff_count = WholeNumber(min_value=0, max_value=32_767, default=0)
+    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, default=PeriodUnit.MONTH)
+    parts = WholeNumber(min_value=0, max_value=10_000)
+    period_count = WholeNumber(min_value=1, max_value=32_767, default=1)
+    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, default=PeriodUnit.MONTH)
+    starts_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class BatchRequestSerializer(StrictSerializer):
+    """Which releases to pay out: the named ones, all or none; or the longest unlocked ones, up to ``limit``."""
+
+    asset_id = UuidText()
+    release_ids = serializers.ListField(
+        child=UuidText(), required=False, allow_empty=False, max_length=RELEASES_A_BATCH
+    )
+    limit = WholeNumber(required=False, min_value=1, max_value=RELEASES_A_BATCH)
+
+
+class ReleaseFilterSerializer(serializers.Serializer[Any]):
+    """Filters of a member's releases."""
+
+    status = serializers.ChoiceField(choices=ReleaseStatus.choices, required=False)
+    allocation_id = serializers.UUIDField(required=False)
+
+
+class StaffReleaseFilterSerializer(ReleaseFilterSerializer):
+    """Filters of the site's releases."""
+
+    asset_id = serializers.UUIDField(required=False)
+    beneficiary_id = serializers.UUIDField(required=False)
+
+
+def amount_document(base_units: int, decimals: int) -> dict[str, str]:
+    """The shape of AmountSerializer."""
+    return {"tokens": format_base_units(base_units, decimals), "base_units": str(base_units)}
+
+
+def sums_document(sums: AssetSums) -> dict[str, Any]:
+    """The shape of AssetSumsSerializer."""
+    return {
+        "asset_id": str(sums.asset_id),
+        "asset_code": sums.asset_code,
+        "total": amount_document(sums.total_base_units, sums.decimals),
+        "by_status": {
+            status: amount_document(value, sums.decimals) for status, value in sums.by_status.items()
+        },
+    }
