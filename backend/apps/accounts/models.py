@@ -72,17 +72,17 @@ class Role(models.TextChoices):
 
 
 class MemberSites(LookupFunction):
-    """``member_sites(identity)``: the sites a person belongs to, for choosing one in the admin."""
+    """``member_sites(identity)``: a person's active places, for choosing one in the admin."""
 
     def signature(self) -> tuple[str, str]:
-        return "person uuid", "TABLE (site_id uuid)"
+        return "person uuid", "TABLE (site_id uuid, member_id uuid, role text)"
 
     def columns(self) -> list[str]:
-        return ["site", "identity", "is_active"]
+        return ["site", "id", "identity", "role", "is_active"]
 
     def query(self, model: type[models.Model]) -> str:
         return (
-            f'SELECT m.site_id FROM public."{model._meta.db_table}" m JOIN public.sites_site s '
+            f'SELECT m.site_id, m.id, m.role::text FROM public."{model._meta.db_table}" m JOIN public.sites_site s '
             "ON s.id = m.site_id WHERE m.identity_id = person AND m.is_active AND s.is_active"
         )
 

@@ -38,7 +38,7 @@ INSTALLED_APPS = [
     "apps.orders",
     "apps.webhooks",
     "apps.operations",
-    "django.contrib.admin",
+    "apps.accounts.admin_config.StaffAdminConfig",  # django.contrib.admin with our AdminSite
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,116 @@
+"""People: identities for platform administrators, members and wallets for the staff of their site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Identity, Membership, Role, Wallet
+from apps.accounts.services import member_role_set
+from apps.sites.scoped_admin.actions import EntryAction
+from apps.sites.scoped_admin.base import PlatformAdmin, ReadOnlyInline, ScopedAdmin
+from apps.sites.scoped_admin.place import StaffPlace
+
+# Rights come from memberships; the app login may not even write groups.
+admin.site.unregister(Group)
+
+
+class IdentityForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """Everything but the password, which has its own page."""
+
+    class Meta:
+        model = Identity
+        fields = ("is_active", "is_staff", "is_platform_admin")
+
+
+class NewIdentityForm(BaseUserCreationForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """Somebody who logs in to the admin with a password."""
+
+    class Meta:
+        model = Identity
+        fields = ("subject",)
+
+
+@admin.register(Identity)
+class IdentityAdmin(PlatformAdmin, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs only
+    form = IdentityForm
+    add_form = NewIdentityForm
+    list_display = ("subject", "is_active", "is_staff", "is_platform_admin", "last_login", "created_at")
+    list_filter = ()
+    search_fields = ("id", "subject")
+    search_help_text = _("The whole subject, or an id")
+    ordering = ("-id",)
+    filter_horizontal = ()
+    add_form_template = None
+    readonly_fields = ("id", "subject", "created_at", "last_login")
+    fieldsets = (
+        (None, {"fields": ("id", "subject", "created_at", "last_login")}),
+        (_("Rights"), {"fields": ("is_active", "is_staff", "is_platform_admin")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("subject", "password1", "password2", "is_staff", "is_platform_admin")}),
+    )
+    change_form_template = "admin/identity_change_form.html"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        # Another subject would be another person behind the same memberships.
+        return self.readonly_fields if obj is not None else ()
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class SetRole(EntryAction):
+    """For approvers; the service refuses it for oneself."""
+
+    name = "set-role"
+    title = _("Change role")
+    one_only = True
+
+    def allowed(self, place: StaffPlace) -> bool:
+        return place.may_approve
+
+    def facts(self, rows: Sequence[Membership]) -> list[tuple[Any, Any]]:
+        return [(gettext("Member"), rows[0].identity.subject), (gettext("Role"), rows[0].get_role_display())]
+
+    def form(self, rows: Sequence[Membership], data: Any = None) -> forms.Form:
+        return RoleForm(data, initial={"role": rows[0].role})
+
+    def perform(self, *, place: StaffPlace, ids: Sequence[UUID], data: dict[str, Any]) -> str:
+        member = member_role_set(member_id=ids[0], role=Role(data["role"]), by_member_id=place.member_id)
+        return gettext("Now %(role)s.") % {"role": member.get_role_display()}
+
+
+class WalletInline(ReadOnlyInline):
+    model = Wallet
+    shown = ("address", "is_active", "created_at")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedAdmin):
+    list_display = ("identity", "role", "is_active", "created_at")
+    list_select_related = ("identity",)
+    search_fields = ("id", "identity__id", "identity__subject")
+    search_help_text = _("The whole subject, or an id")
+    inlines = (WalletInline,)
+    entry_actions = (SetRole(),)
+
+
+@admin.register(Wallet)
+class WalletAdmin(ScopedAdmin):
+    list_display = ("address", "member", "is_active", "created_at")
+    list_select_related = ("member__identity",)
+    search_fields = ("id", "member__id", "address")
+    search_help_text = _("The whole address with its checksum, or an id")

@@ -1,0 +1,99 @@
+"""Policies, which staff make here, and what is owed: allocations, their schedules and releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
+from apps.sites.scoped_admin.columns import badge, whole_tokens
+from apps.vesting.forms import VestingPolicyForm
+from apps.vesting.models import (
+    TERMS_FIELDS,
+    Allocation,
+    Release,
+    ReleaseStatus,
+    VestingPolicy,
+    VestingSchedule,
+)
+
+RELEASE_STATE = badge(good=("released",), busy=("unlocked", "processing"), bad=("held", "frozen", "revoked"))
+RELEASE_TOKENS = whole_tokens("amount_base_units", asset="allocation.asset")
+IN_FLIGHT = (ReleaseStatus.PROCESSING, ReleaseStatus.HELD, ReleaseStatus.RELEASED)
+
+
+@admin.register(VestingPolicy)
+class VestingPolicyAdmin(WritableAdmin):
+    form = VestingPolicyForm
+    list_display = ("name", "version", *TERMS_FIELDS, "starts_at", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("id", "name")
+    ordering = ("name", "-version")
+    fixed = ("name", "version", *TERMS_FIELDS)
+
+
+class ReleaseInline(ReadOnlyInline):
+    model = Release
+    shown = ("number", "unlock_at", RELEASE_TOKENS, RELEASE_STATE, "payout", "tx_hash")
+    ordering = ("unlock_at", "id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("allocation__asset", "payout")
+
+
+class ScheduleInline(ReadOnlyInline):
+    model = VestingSchedule
+    shown = ("start_at", whole_tokens("total_base_units", asset="allocation.asset"), "policy", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("allocation__asset", "policy")
+
+
+@admin.register(Allocation)
+class AllocationAdmin(ScopedAdmin):
+    cells = (whole_tokens("amount_base_units", asset="asset"),)
+    list_display = ("id", "beneficiary", *cells, "source_kind", "source_id", "created_at")
+    list_select_related = ("asset", "beneficiary__identity")
+    search_fields = ("id", "beneficiary__id")
+    inlines = (ScheduleInline, ReleaseInline)
+
+
+@admin.register(VestingSchedule)
+class VestingScheduleAdmin(ScopedAdmin):
+    cells = (whole_tokens("total_base_units", asset="allocation.asset"),)
+    list_display = ("id", "allocation", "policy", "start_at", *cells, "created_at")
+    list_select_related = ("allocation__asset", "policy")
+    search_fields = ("id", "allocation__id")
+    inlines = (ReleaseInline,)
+
+
+class ReleaseStateFilter(admin.SimpleListFilter):
+    """The states that a partial index finds; the others are a scan of all releases of the site."""
+
+    title = _("status")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        found = (ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED, *IN_FLIGHT)
+        return [(str(state.value), state.label) for state in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        state = self.value()
+        if state in (ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED):
+            return queryset.filter(status=state).order_by("unlock_at", "id")
+        if state in IN_FLIGHT:
+            return queryset.filter(status=state, payout__isnull=False)
+        return queryset
+
+
+@admin.register(Release)
+class ReleaseAdmin(ScopedAdmin):
+    cells = (RELEASE_TOKENS, RELEASE_STATE)
+    list_display = ("id", "number", "unlock_at", *cells, "allocation", "payout", "released_at", "tx_hash")
+    list_filter = (ReleaseStateFilter,)
+    list_select_related = ("allocation__asset", "payout")
+    search_fields = ("id", "allocation__id", "schedule__id", "payout__id")

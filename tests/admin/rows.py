@@ -1,0 +1,142 @@
+"""One row of each model in a site, and a person's way into the admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib.admin import site as admin_site
+from django.db import models
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.admin_places import SESSION_KEY
+from apps.accounts.models import Identity, Membership, Role
+from apps.core.ids import uuid7
+from apps.idempotency.models import IdempotencyKey
+from apps.orders.models import Order
+from apps.payouts.batches import PayoutLine, batch_create
+from apps.payouts.models import PayoutAttempt, PayoutBatch
+from apps.sites.models import Site
+from apps.tiers.models import BuyerUnits, Tier
+from apps.vesting.models import Release
+from apps.vesting.services import allocation_grant
+from tests.factories import (
+    in_site,
+    make_address,
+    make_identity,
+    make_member,
+    make_site,
+    make_tier,
+    make_wallet,
+)
+
+SITE_MODELS = [model for model in admin_site._registry if getattr(model, "is_site_owned", False)]
+OTHER_MODELS = [model for model in admin_site._registry if model not in SITE_MODELS]
+OUR_MODELS = [model for model in apps.get_models() if model.__module__.startswith("apps.")]
+
+
+def fill_site(code: str) -> Site:
+    """A site with at least one row of each of its models."""
+    site = make_site(code)
+    buyer, tier = make_member(site), make_tier(site)
+    make_wallet(buyer)
+    with in_site(site):
+        allocation = allocation_grant(
+            asset_id=tier.asset_id,
+            beneficiary_id=buyer.id,
+            policy_id=tier.policy_id,
+            amount_base_units=50 * 10**18,
+            source_kind="test",
+            source_id=uuid7(),
+            starts_at=timezone.now() - timedelta(days=400),
+        )
+        BuyerUnits.objects.create(tier=tier, buyer=buyer, sold_units=1)
+        _order(tier, buyer, allocation.id)
+        IdempotencyKey.objects.create(
+            caller="test", operation="POST /x", key="k", body_sha256="0" * 64, lease_until=timezone.now()
+        )
+    make_batch(site)
+    return site
+
+
+def _order(tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
+    fields: dict[str, Any] = {"policy_id": tier.policy_id} if _has(Order, "policy") else {}
+    order = Order.objects.create(
+        buyer=buyer,
+        tier=tier,
+        wallet=_wallet_of(buyer),
+        quantity_units=1,
+        price_minor=tier.price_minor,
+        amount_minor=tier.price_minor,
+        currency=tier.currency,
+        tokens_base_units=tier.tokens_per_unit_base_units,
+        expires_at=timezone.now() + timedelta(minutes=15),
+        payment_intent_id=f"pi_{tier.id.hex}",
+        **fields,
+    )
+    Order.objects.filter(id=order.id).update(
+        status="paid", allocation_id=allocation_id, paid_at=timezone.now()
+    )
+
+
+def _has(model: type[models.Model], name: str) -> bool:
+    return any(field.name == name for field in model._meta.fields)
+
+
+def _wallet_of(buyer: Membership) -> Any:
+    return apps.get_model("accounts.Wallet")._default_manager.get(member=buyer)
+
+
+def make_batch(site: Site, requested_by: Membership | None = None) -> PayoutBatch:
+    """A batch of one payout that waits for approval."""
+    requested_by = requested_by or make_member(site, Role.OPERATOR)
+    with in_site(site):
+        batch, payouts = batch_create(
+            asset_id=Release.objects.select_related("allocation").all()[0].allocation.asset_id,
+            requested_by_id=requested_by.id,
+            lines=[PayoutLine(to_address=make_address(), amount_base_units=7 * 10**18)],
+        )
+        PayoutAttempt.objects.create(payout=payouts[0], number=1, external_id=f"x-{payouts[0].id}")
+    return batch
+
+
+def unlock_some(site: Site) -> list[Release]:
+    """The releases of the site that are due, unlocked."""
+    with in_site(site):
+        Release.objects.filter(unlock_at__lte=timezone.now()).update(
+            status="unlocked", unlocked_at=timezone.now()
+        )
+        return list(Release.objects.filter(status="unlocked").order_by("number"))
+
+
+def first_of(site: Site, model: type[models.Model]) -> Any:
+    """The newest row of a model in the site."""
+    with in_site(site):
+        return model._default_manager.order_by("-pk").first()
+
+
+def staff_of(*sites: Site, role: Role | str = Role.OPERATOR, **fields: Any) -> Identity:
+    """A person with a password who has the role in each site."""
+    person = make_identity(is_staff=True, **fields)
+    for site in sites:
+        make_member(site, role, identity=person)
+    return person
+
+
+def entered(person: Identity, site: Site | None = None) -> Client:
+    """A browser that is logged in and has chosen the site."""
+    client = Client()
+    client.force_login(person)
+    if site is not None:
+        session = client.session
+        session[SESSION_KEY] = str(site.id)
+        session.save()
+    return client
+
+
+def platform_admin() -> Identity:
+    """Somebody who looks after the installation and works in no site."""
+    return make_identity(is_staff=True, is_platform_admin=True)
