@@ -25,6 +25,7 @@ class Progress:
         self._steps = steps
         self._done = 0
         self._label = ""
+        self._partial = ""
         self._bar = output.isatty()
 
     @contextmanager
@@ -43,10 +44,12 @@ class Progress:
         self._output.flush()
 
     def write(self, text: str) -> int:
-        """Write above the bar."""
-        self._erase()
-        self._output.write(text)
+        """Write above the bar, whole lines only: a bar drawn into half a line would wipe it out."""
+        self._partial += text
         if text.endswith("\n"):
+            self._erase()
+            self._output.write(self._partial)
+            self._partial = ""
             self._draw()
         return len(text)
 
