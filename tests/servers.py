@@ -87,7 +87,7 @@ def clone_template(name: str) -> str:
             return name  # the logins may not exist
         # A clone takes everything but the rights on the database itself (apps/sites/provision.py).
         cursor.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-        cursor.execute(f'GRANT CONNECT ON DATABASE "{name}" TO posx_migrator, posx_app')
+        cursor.execute(f'GRANT CONNECT ON DATABASE "{name}" TO posx_migrator, posx_app, posx_auditor')
     return name
 
 

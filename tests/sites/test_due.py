@@ -52,7 +52,7 @@ def test_the_lookup_role_reads_only_the_columns_it_needs(admin_connection: Any) 
         cursor.execute(
             "SELECT has_column_privilege('posx_lookup', 'idempotency_idempotencykey', 'created_at', 'SELECT'),"
             " has_column_privilege('posx_lookup', 'idempotency_idempotencykey', 'response_body', 'SELECT'),"
-            " has_column_privilege('posx_lookup', 'accounts_membership', 'role', 'SELECT')"
+            " has_column_privilege('posx_lookup', 'accounts_membership', 'created_at', 'SELECT')"
         )
         assert cursor.fetchone() == (True, False, False)
 

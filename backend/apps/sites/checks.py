@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, register
-from django.db import models
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection, models
 
+from apps.sites.catalogue import catalogue_faults
 from apps.sites.owned import SiteForeignKey
 from apps.sites.rules.policy import SitePolicy, SiteReference
 from apps.sites.siteless import SITELESS
@@ -65,3 +66,15 @@ def _owned(model: type[models.Model]) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+@register(Tags.database)
+def check_catalogue(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """posx.E010: ``manage.py check --database default`` reads what the database itself says."""
+    if "default" not in (databases or ()):
+        return []
+    with connection.cursor() as cursor:
+        return [
+            Error(sentence, hint="See docs/tenancy.md; run `python manage.py migrate`.", id="posx.E010")
+            for sentence in catalogue_faults(cursor)
+        ]

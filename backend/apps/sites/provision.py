@@ -1,12 +1,13 @@
 """Makes the logins and rights that tenancy stands on, from whatever DATABASE_URL is. Idempotent.
 
-Everything here runs on a direct connection as DATABASE_URL's own login; nothing else in POSX may open that.
+Everything here runs on a direct connection as DATABASE_URL's own login, which nothing else in POSX may open, or as
+the migrator. docs/tenancy.md says what each role is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -14,17 +15,17 @@ from django.conf import settings
 from psycopg2 import sql
 
 from apps.sites import roles
-from apps.sites.rules.lookup import LOOKUP_MARK
-from apps.sites.siteless import SITELESS
+from apps.sites.handover import hand_over_as
 from config.logins import derive_login_password
 
-# Advisory locks belong to one database; roles belong to the cluster. So everybody locks in this one.
+# Advisory locks belong to one database and roles to the cluster, so everybody locks in this one.
 _LOCK_DATABASE = "postgres"
 _LOCK_KEY = 0x504F5358  # "POSX"
+_FIRST_WITH_INHERIT_OPTION = 160000
 
 
 class CannotProvision(RuntimeError):
-    """DATABASE_URL's login may not make roles."""
+    """DATABASE_URL's login may not make the roles, and nobody has made them by hand."""
 
 
 @contextmanager
@@ -33,97 +34,94 @@ def cluster_lock() -> Iterator[None]:
 
     Two concurrent ALTER ROLE fail with "tuple concurrently updated", and replicas start at the same moment.
     """
-    holder = admin_connection(_LOCK_DATABASE)
-    try:
-        with holder.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
+    with closing(_lock_connection()) as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
         yield
-    finally:
-        holder.close()
 
 
 def admin_connection(database: str | None = None) -> Any:
     """A psycopg2 connection in autocommit as DATABASE_URL's login."""
     admin = settings.DATABASE_ADMIN
-    connection = psycopg2.connect(
-        dbname=database or admin["NAME"],
-        user=admin["USER"],
-        password=admin["PASSWORD"],
-        host=admin["HOST"],
-        port=admin["PORT"] or None,
-        connect_timeout=5,
-        **{key: value for key, value in admin.get("OPTIONS", {}).items() if key == "sslmode"},
-    )
-    connection.autocommit = True
-    return connection
+    return _connect({**admin, "NAME": database or admin["NAME"]})
 
 
-def provision_roles() -> None:
-    """Create or correct the four roles, their memberships and their rights on the database and schema."""
-    connection = admin_connection()
-    try:
-        with connection.cursor() as cursor:
-            _refuse_powerless(cursor)
-            for role in (roles.OWNER, roles.LOOKUP):
-                _ensure_role(cursor, role, "NOLOGIN NOINHERIT")
-            for login in (roles.MIGRATOR, roles.APP):
-                _ensure_role(cursor, login, "LOGIN", _password(login))
-            _grant_rights(cursor, settings.DATABASE_ADMIN["NAME"])
-    finally:
-        connection.close()
+def migrator_database() -> dict[str, Any]:
+    """Django's database settings for the migrator login, where DATABASE_URL points."""
+    admin = settings.DATABASE_ADMIN
+    password = derive_login_password(admin["PASSWORD"], roles.MIGRATOR)
+    return {**admin, "USER": roles.MIGRATOR, "PASSWORD": password}
 
 
-def hand_over() -> list[str]:
-    """Give what the migrator made to its final owner and the app login its rights on site-less tables.
+def provision_roles() -> str:
+    """Make or correct roles, memberships and rights; returns one sentence on what was done.
 
-    Touches only objects that the migrator still owns, so that a later release locks no full table.
-    Returns the names of what changed hands.
+    Raises CannotProvision with what to do when DATABASE_URL's login may not and they are not there.
     """
-    connection = admin_connection()
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_OWNED_BY_MIGRATOR, {"migrator": roles.MIGRATOR, "mark": LOOKUP_MARK})
-            moved = cursor.fetchall()
-            for kind, name, is_lookup in moved:
-                cursor.execute(f"ALTER {kind} {name} OWNER TO {roles.LOOKUP if is_lookup else roles.OWNER}")
-            _grant_siteless(cursor)
-            return [name for _kind, name, _is_lookup in moved]
-    finally:
-        connection.close()
-
-
-_OWNED_BY_MIGRATOR = """
-SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
-       c.oid::regclass::text, false
-FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-  AND c.relowner = %(migrator)s::regrole
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('i', 'a') AND c.relkind = 'S')
-UNION ALL
-SELECT 'FUNCTION', p.oid::regprocedure::text, coalesce(obj_description(p.oid, 'pg_proc') = %(mark)s, false)
-FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proowner = %(migrator)s::regrole
-"""
-
-
-def _refuse_powerless(cursor: Any) -> None:
-    cursor.execute("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user")
-    name, is_superuser = cursor.fetchone()
-    if not is_superuser:
+    with closing(admin_connection()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper, rolcreaterole FROM pg_roles WHERE rolname = session_user")
+        is_superuser, may_create_roles = cursor.fetchone()
+        if is_superuser or may_create_roles:
+            for statement in _statements(cursor, correct_attributes=is_superuser):
+                cursor.execute(statement)
+            return "Database logins are in place."
+        if _made_by_hand():
+            return "Database logins were made by hand and work."
         raise CannotProvision(
-            f"DATABASE_URL logs in as {name!r}, which is not a superuser and cannot make the roles "
-            f"{roles.OWNER}, {roles.MIGRATOR}, {roles.APP} and {roles.LOOKUP}. Use the superuser that the "
-            "database service created (on Railway: ${{Postgres.DATABASE_URL}})."
+            f"DATABASE_URL logs in as {settings.DATABASE_ADMIN['USER']!r}, which is neither superuser nor may create "
+            f"roles, so {roles.OWNER}, {roles.MIGRATOR}, {roles.APP}, {roles.AUDITOR} and {roles.LOOKUP} cannot be "
+            "made. Either use the superuser that the database service created (on Railway: "
+            "${{Postgres.DATABASE_URL}}), or let an administrator of the database run the output of "
+            "`python manage.py provision_roles --sql` and start again."
         )
 
 
-def _ensure_role(cursor: Any, role: str, attributes: str, password: str | None = None) -> None:
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-    verb = sql.SQL("ALTER ROLE" if cursor.fetchone() else "CREATE ROLE")
-    statement = sql.SQL("{} {} WITH {} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS").format(
-        verb, sql.Identifier(role), sql.SQL(attributes)
+def provision_script() -> str:
+    """The same as SQL text, for an administrator to run by hand. It holds the logins' passwords."""
+    with closing(admin_connection()) as connection, connection.cursor() as cursor:
+        statements = _statements(cursor, correct_attributes=True)
+        return "\n".join(statement.as_string(connection) + ";" for statement in statements)
+
+
+def hand_over() -> list[str]:
+    """Give what the migrator made to its final owner, and the app login its rights on site-less tables.
+
+    Runs as the migrator, a member of both owners. Touches only objects that it still owns, so that a later release
+    locks no full table. Returns the names of what changed hands.
+    """
+    with closing(_connect(migrator_database())) as connection, connection.cursor() as cursor:
+        return hand_over_as(cursor)
+
+
+def _statements(cursor: Any, *, correct_attributes: bool) -> list[sql.Composable]:
+    cursor.execute("SELECT rolname FROM pg_roles")
+    existing = {name for (name,) in cursor.fetchall()}
+    made: list[sql.Composable] = []
+    for role in roles.ALL:
+        is_login = role in roles.LOGINS
+        verb = "ALTER" if role in existing else "CREATE"
+        statement = sql.SQL(f"{verb} ROLE {{}} WITH {'LOGIN' if is_login else 'NOLOGIN'}").format(
+            sql.Identifier(role)
+        )
+        if correct_attributes or verb == "CREATE":
+            statement += sql.SQL(" NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
+        if is_login:
+            statement += sql.SQL(" PASSWORD {}").format(sql.Literal(_password(role)))
+        made.append(statement)
+    named = {name: sql.Identifier(role) for name, role in roles.BY_WORD.items()}
+    named["db"] = sql.Identifier(settings.DATABASE_ADMIN["NAME"])
+    inherits = " WITH INHERIT TRUE" if cursor.connection.server_version >= _FIRST_WITH_INHERIT_OPTION else ""
+    rights = (
+        "REVOKE ALL ON DATABASE {db} FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE {db} TO {migrator}, {app}, {auditor}",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "GRANT USAGE ON SCHEMA public TO {app}, {auditor}",
+        # An owner must be able to create where its objects lie, or nothing can be handed to it.
+        "GRANT USAGE, CREATE ON SCHEMA public TO {migrator}, {owner}, {lookup}",
+        # INHERIT so that ALTER TABLE works on what was handed over; the owner itself sees no row.
+        "GRANT {owner} TO {migrator}" + inherits,
+        "GRANT {lookup} TO {migrator}" + inherits,
     )
-    if password is not None:
-        statement += sql.SQL(" PASSWORD {}").format(sql.Literal(password))
-    cursor.execute(statement)
+    return made + [sql.SQL(template).format(**named) for template in rights]
 
 
 def _password(login: str) -> str:
@@ -133,39 +131,34 @@ def _password(login: str) -> str:
     return derive_login_password(settings.DATABASE_ADMIN["PASSWORD"], login)
 
 
-def _grant_rights(cursor: Any, database: str) -> None:
-    for template in (
-        "REVOKE ALL ON DATABASE {db} FROM PUBLIC",
-        "GRANT CONNECT ON DATABASE {db} TO {migrator}, {app}",
-        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
-        "GRANT USAGE ON SCHEMA public TO {owner}, {app}, {lookup}",
-        "GRANT USAGE, CREATE ON SCHEMA public TO {migrator}",
-        # INHERIT so that ALTER TABLE works on what was handed over; the owner itself sees no row.
-        "GRANT {owner} TO {migrator} WITH INHERIT TRUE",
-        "GRANT {lookup} TO {migrator} WITH INHERIT TRUE",
-    ):
-        cursor.execute(
-            sql.SQL(template).format(
-                db=sql.Identifier(database),
-                owner=sql.Identifier(roles.OWNER),
-                migrator=sql.Identifier(roles.MIGRATOR),
-                app=sql.Identifier(roles.APP),
-                lookup=sql.Identifier(roles.LOOKUP),
+def _made_by_hand() -> bool:
+    try:
+        with closing(_connect(migrator_database())) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_has_role(%s, 'MEMBER') AND pg_has_role(%s, 'MEMBER')", [roles.OWNER, roles.LOOKUP]
             )
-        )
+            return bool(cursor.fetchone()[0])
+    except psycopg2.Error:
+        return False  # no such login, another password, or no such role: the administrator is asked
 
 
-def _grant_siteless(cursor: Any) -> None:
-    cursor.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+def _lock_connection() -> Any:
+    try:
+        return admin_connection(_LOCK_DATABASE)
+    except psycopg2.OperationalError:
+        # A server that hides `postgres` from this login: then releases of one database wait for each other only.
+        return admin_connection()
+
+
+def _connect(database: dict[str, Any]) -> Any:
+    connection = psycopg2.connect(
+        dbname=database["NAME"],
+        user=database["USER"],
+        password=database["PASSWORD"],
+        host=database["HOST"],
+        port=database["PORT"] or None,
+        connect_timeout=5,
+        **{key: value for key, value in database.get("OPTIONS", {}).items() if key.startswith("ssl")},
     )
-    present = {name for (name,) in cursor.fetchall()}
-    for name in sorted(SITELESS.keys() & present):
-        cursor.execute(
-            sql.SQL("GRANT {} ON TABLE public.{} TO {}").format(
-                sql.SQL(", ".join(SITELESS[name].grants)), sql.Identifier(name), sql.Identifier(roles.APP)
-            )
-        )
-    # Due queues join the list of sites; its key is all they may read.
-    if "sites_site" in present:
-        cursor.execute(f"GRANT SELECT (id, is_active) ON TABLE public.sites_site TO {roles.LOOKUP}")
+    connection.autocommit = True
+    return connection

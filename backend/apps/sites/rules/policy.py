@@ -11,7 +11,7 @@ from apps.sites import roles
 
 
 class SitePolicy(SqlRule):
-    """Row security, ENABLEd and FORCEd, with one policy for the app login and one for the migrator.
+    """Row security, ENABLEd and FORCEd, with one policy each for the app login, migrator and auditor.
 
     The cast stays inside the sub-select, so that it is computed once a statement and not once a row; there is
     no missing_ok argument, so that a forgotten scope raises. ``grants`` are the app login's table rights.
@@ -31,13 +31,17 @@ class SitePolicy(SqlRule):
             f'CREATE POLICY "{self.name}" ON {name} TO {roles.APP} USING ({here}) WITH CHECK ({here});\n'
             f'CREATE POLICY "{self.name}_migrator" ON {name} TO {roles.MIGRATOR} '
             "USING (site_id IS NOT NULL) WITH CHECK (site_id IS NOT NULL);\n"
-            f"GRANT {', '.join(self.grants)} ON {name} TO {roles.APP};"
+            f'CREATE POLICY "{self.name}_auditor" ON {name} FOR SELECT TO {roles.AUDITOR} '
+            "USING (site_id IS NOT NULL);\n"
+            f"GRANT {', '.join(self.grants)} ON {name} TO {roles.APP};\n"
+            f"GRANT SELECT ON {name} TO {roles.AUDITOR};"
         )
 
     def down(self, model: type[models.Model]) -> str:
         name = table(model)
         return (
-            f"REVOKE ALL ON {name} FROM {roles.APP};\n"
+            f"REVOKE ALL ON {name} FROM {roles.APP}, {roles.AUDITOR};\n"
+            f'DROP POLICY "{self.name}_auditor" ON {name};\n'
             f'DROP POLICY "{self.name}_migrator" ON {name};\n'
             f'DROP POLICY "{self.name}" ON {name};\n'
             f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY;\n"
