@@ -115,8 +115,7 @@ def test_saving_writes_no_column_that_a_sale_moves(monkeypatch: pytest.MonkeyPat
     site = make_site("NA")
     tier = make_tier(site)
     written: list[Any] = []
-    save = Tier.save
-    monkeypatch.setattr(Tier, "save", lambda self, **kw: (written.append(kw), save(self, **kw))[1])
+    monkeypatch.setattr(Tier, "save", lambda _self, **kwargs: written.append(kwargs))
     sent = tier_form(site, price_minor=1000, currency="USD", tokens_per_unit="51")
     entered(staff_of(site)).post(f"/admin/tiers/tier/{tier.id}/change/", sent)
     columns = written[0]["update_fields"]
@@ -139,8 +138,8 @@ def test_a_rule_that_only_the_database_sees_is_a_message(monkeypatch: pytest.Mon
     tier = make_tier(site)
     with in_site(site):
         Tier.objects.filter(id=tier.id).update(sold_units=90)
-    monkeypatch.setattr(TierForm, "clean", lambda self: None)
-    monkeypatch.setattr(Tier, "validate_constraints", lambda self, exclude=None: None)
+    monkeypatch.setattr(TierForm, "clean", lambda _self: None)
+    monkeypatch.setattr(Tier, "validate_constraints", lambda _self, **_kwargs: None)
     address = f"/admin/tiers/tier/{tier.id}/change/"
     page = entered(staff_of(site)).post(address, tier_form(site, supply_units=10), follow=True)
     assert page.redirect_chain == [(address, 302)]
@@ -151,7 +150,6 @@ def test_a_rule_that_only_the_database_sees_is_a_message(monkeypatch: pytest.Mon
 def policy_form(**changed: Any) -> dict[str, Any]:
     return {
         "name": "Team",
-        "version": 1,
         "tge_basis_points": 0,
         "cliff_count": 12,
         "cliff_unit": "month",
@@ -187,14 +185,14 @@ def test_terms_that_make_no_schedule_are_refused(wrong: dict[str, Any]) -> None:
     assert errors_of(response)
 
 
-def test_a_version_that_exists_is_refused_by_the_form_and_another_site_s_is_not() -> None:
+@pytest.mark.parametrize(("name", "version"), [("Mine", 2), ("Theirs", 1)])
+def test_the_same_name_again_is_its_next_version_in_the_own_site(name: str, version: int) -> None:
     own, other = make_site("OWN"), make_site("OTHER")
     make_policy(own, name="Mine")
     make_policy(other, name="Theirs")
-    client = entered(staff_of(own))
-    add = "/admin/vesting/vestingpolicy/add/"
-    assert "__all__" in errors_of(client.post(add, policy_form(name="Mine")))
-    assert client.post(add, policy_form(name="Theirs")).status_code == 302
+    entered(staff_of(own)).post("/admin/vesting/vestingpolicy/add/", policy_form(name=name))
+    made = first_of(own, VestingPolicy)
+    assert (made.name, made.version) == (name, version)
 
 
 def asset_form(**changed: Any) -> dict[str, Any]:

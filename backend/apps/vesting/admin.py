@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
 from apps.sites.scoped_admin.columns import badge, whole_tokens
+from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.models import (
     TERMS_FIELDS,
@@ -34,6 +35,9 @@ class VestingPolicyAdmin(WritableAdmin):
     search_fields = ("id", "name")
     ordering = ("name", "-version")
     fixed = ("name", "version", *TERMS_FIELDS)
+
+    def columns_of_a_new_row(self) -> list[str]:
+        return [name for name in super().columns_of_a_new_row() if name != "version"]
 
 
 class ReleaseInline(ReadOnlyInline):
@@ -97,3 +101,4 @@ class ReleaseAdmin(ScopedAdmin):
     list_filter = (ReleaseStateFilter,)
     list_select_related = ("allocation__asset", "payout")
     search_fields = ("id", "allocation__id", "schedule__id", "payout__id")
+    entry_actions = (RequestPayout(),)
