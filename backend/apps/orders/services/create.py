@@ -15,7 +15,13 @@ from apps.core.amounts import UINT256_MAX
 from apps.core.ids import uuid7
 from apps.core.remote import RemoteError, RemoteRejected
 from apps.idempotency.header import IdempotencyRequest
-from apps.idempotency.services import Claim, StoredResponse, idempotency_claim, idempotency_complete
+from apps.idempotency.services import (
+    Claim,
+    StoredResponse,
+    idempotency_claim,
+    idempotency_complete,
+    idempotency_release,
+)
 from apps.orders import problems
 from apps.orders.models import Order
 from apps.orders.queries import order_of_site
@@ -63,6 +69,9 @@ def order_create(*, request: IdempotencyRequest, wish: OrderWish) -> OrderAnswer
     try:
         look = intent_of_order(order)
     except RemoteError as error:
+        with site_scope():
+            # This request is over: its repeat may go on at once. After a crash it waits for the lease.
+            idempotency_release(claim_id=claim.id)
         raise problems.payment_provider_unavailable(error) from error
     if look.refusal:
         return _refused(claim, order, look)
