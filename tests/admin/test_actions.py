@@ -58,6 +58,8 @@ def test_another_person_approves_and_is_named_in_the_history() -> None:
     with in_site(site):
         event = AuditEvent.objects.filter(row_id=batch.id, action="update").get()
     assert (event.actor_kind, event.actor_id) == ("user", str(member_of(site, person).id))
+    history = entered(person).get(f"{BATCHES}{batch.id}/history/").content.decode()
+    assert "status: draft → approved" in history
 
 
 def test_the_service_runs_outside_of_any_scope(monkeypatch: pytest.MonkeyPatch) -> None:

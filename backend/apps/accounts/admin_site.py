@@ -28,6 +28,7 @@ from apps.sites.scoped_admin.place import StaffPlace, has_own_scope, place_of, p
 
 HISTORY_LIMIT = 200
 AdminView = Callable[..., HttpResponseBase]
+Change = tuple[str, Any, Any]  # column, before, after
 
 
 class StaffAdminSite(AdminSite):
@@ -69,10 +70,11 @@ class StaffAdminSite(AdminSite):
         """GET: the sites to choose from. POST ``site``: choose it."""
         return _choose_site(request, self)
 
-    def history_of(self, row: models.Model) -> list[AuditEvent]:
-        """The newest audit rows of one object of the open scope's site."""
+    def history_of(self, row: models.Model) -> list[tuple[AuditEvent, list[Change]]]:
+        """The newest audit rows of one object of the open scope's site, each with what it changed."""
         events = AuditEvent.objects.filter(site_id=current_site_id(), row_id=row.pk)
-        return list(events.filter(table_name=row._meta.db_table).order_by("-id")[:HISTORY_LIMIT])
+        newest = events.filter(table_name=row._meta.db_table).order_by("-id")[:HISTORY_LIMIT]
+        return [(event, _changes(event)) for event in newest]
 
 
 @require_http_methods(["GET", "POST"])
@@ -87,6 +89,12 @@ def _choose_site(request: HttpRequest, site: StaffAdminSite) -> HttpResponseBase
     context = {**site.each_context(request), "title": _("Choose a site")}
     status = 404 if request.method == "POST" else 200
     return TemplateResponse(request, "admin/choose_site.html", context, status=status)
+
+
+def _changes(event: AuditEvent) -> list[Change]:
+    before, after = event.before or {}, event.after or {}
+    names = sorted({*before, *after})
+    return [(n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from apps.orders.models import Order
 from apps.orders.services import order_check_now
 from apps.sites.scoped_admin.actions import EntryAction
 from apps.sites.scoped_admin.base import ScopedAdmin
-from apps.sites.scoped_admin.columns import badge, whole_tokens
+from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 from apps.sites.scoped_admin.place import StaffPlace
 
 
@@ -36,7 +36,7 @@ class OrderAdmin(ScopedAdmin):
         badge(good=("paid",), busy=("pending", "refund_due"), bad=("failed", "disputed", "refunded")),
     )
     list_display = (
-        "id",
+        short_id,
         "created_at",
         "buyer",
         "tier",

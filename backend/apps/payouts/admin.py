@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.payouts.admin_actions import ApproveBatch, RejectBatch
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin
-from apps.sites.scoped_admin.columns import badge, whole_tokens
+from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 
 PAYOUT_TOKENS = whole_tokens("amount_base_units", asset="asset")
 PAYOUT_STATE = badge(
@@ -35,7 +35,7 @@ class PayoutInline(ReadOnlyInline):
 class PayoutBatchAdmin(ScopedAdmin):
     cells = (BATCH_TOKENS, BATCH_STATE)
     list_display = (
-        "id",
+        short_id,
         "created_at",
         *cells,
         "payout_count",
@@ -84,7 +84,7 @@ class DueFilter(admin.SimpleListFilter):
 class PayoutAdmin(ScopedAdmin):
     cells = (PAYOUT_TOKENS, PAYOUT_STATE)
     list_display = (
-        "id",
+        short_id,
         "to_address",
         *cells,
         "hold_code",

@@ -18,9 +18,9 @@ from apps.tiers.models import Tier
 class TierForm(SiteModelForm):
     """A tier; tokens a unit are typed in whole tokens, as counting eighteen zeros by hand goes wrong once."""
 
-    currency = forms.ChoiceField(label=gettext_lazy("currency"))
+    currency = forms.ChoiceField(label=gettext_lazy("Currency"))
     tokens_per_unit = forms.CharField(
-        label=gettext_lazy("tokens a unit"), max_length=120, help_text=gettext_lazy("Whole tokens, like 12.5")
+        label=gettext_lazy("Tokens a unit"), max_length=120, help_text=gettext_lazy("Whole tokens, like 12.5")
     )
 
     class Meta:

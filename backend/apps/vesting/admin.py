@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
-from apps.sites.scoped_admin.columns import badge, whole_tokens
+from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.models import (
@@ -60,7 +60,7 @@ class ScheduleInline(ReadOnlyInline):
 @admin.register(Allocation)
 class AllocationAdmin(ScopedAdmin):
     cells = (whole_tokens("amount_base_units", asset="asset"),)
-    list_display = ("id", "beneficiary", *cells, "source_kind", "source_id", "created_at")
+    list_display = (short_id, "beneficiary", *cells, "source_kind", "source_id", "created_at")
     list_select_related = ("asset", "beneficiary__identity")
     search_fields = ("id", "beneficiary__id")
     inlines = (ScheduleInline, ReleaseInline)
@@ -69,7 +69,7 @@ class AllocationAdmin(ScopedAdmin):
 @admin.register(VestingSchedule)
 class VestingScheduleAdmin(ScopedAdmin):
     cells = (whole_tokens("total_base_units", asset="allocation.asset"),)
-    list_display = ("id", "allocation", "policy", "start_at", *cells, "created_at")
+    list_display = (short_id, "allocation", "policy", "start_at", *cells, "created_at")
     list_select_related = ("allocation__asset", "policy")
     search_fields = ("id", "allocation__id")
     inlines = (ReleaseInline,)
@@ -94,11 +94,17 @@ class ReleaseStateFilter(admin.SimpleListFilter):
         return queryset
 
 
+@admin.display(description=_("beneficiary"))
+def beneficiary(release: Release) -> str:
+    """Whom the tokens are for."""
+    return str(release.allocation.beneficiary)
+
+
 @admin.register(Release)
 class ReleaseAdmin(ScopedAdmin):
     cells = (RELEASE_TOKENS, RELEASE_STATE)
-    list_display = ("id", "number", "unlock_at", *cells, "allocation", "payout", "released_at", "tx_hash")
+    list_display = (short_id, "number", "unlock_at", *cells, beneficiary, "payout", "released_at", "tx_hash")
     list_filter = (ReleaseStateFilter,)
-    list_select_related = ("allocation__asset", "payout")
+    list_select_related = ("allocation__asset", "allocation__beneficiary__identity", "payout")
     search_fields = ("id", "allocation__id", "schedule__id", "payout__id")
     entry_actions = (RequestPayout(),)

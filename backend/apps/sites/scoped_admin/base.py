@@ -33,6 +33,7 @@ class ScopedAdmin(EntryActions, ExactSearch, NeutralLog):
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
     sortable_by: ClassVar[Any] = ()  # a click on a column without an index would sort the whole table
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each choice of a filter would be counted
     paginator = BoundedPaginator
     list_per_page = 50
     view_on_site = False
@@ -59,10 +60,8 @@ class ScopedAdmin(EntryActions, ExactSearch, NeutralLog):
         return super().get_queryset(request).filter(site_id=current_site_id())
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        columns = [
-            field.name for field in self.opts.concrete_fields if field.name not in ("site", *self.hidden)
-        ]
-        return [*self.cells, *columns]
+        shown = {getattr(cell, "stands_for", "") for cell in self.cells} | {"site", *self.hidden}
+        return [*self.cells, *(f.name for f in self.opts.concrete_fields if f.name not in shown)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.get_fields(request, obj)
@@ -172,6 +171,7 @@ class PlatformAdmin(ExactSearch, NeutralLog):
     """Rows of the whole installation, for platform administrators; never deleted here."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     view_on_site = False
 

@@ -53,4 +53,11 @@ def badge(
         return format_html('<span class="posx-badge posx-badge-{}">{}</span>', tone, shown)
 
     state.__name__ = f"{field}_badge"
+    state.stands_for = field  # type: ignore[attr-defined]
     return state
+
+
+@admin.display(description="id")
+def short_id(row: Any) -> str:
+    """The end of an id: the beginning of a time-ordered UUID is the same for all rows of a day."""
+    return format_html('<code title="{}">…{}</code>', row.pk, str(row.pk)[-12:])
