@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from rest_framework.response import Response
 
 from apps.accounts.models import Membership
 from apps.core.context import acting_as
@@ -119,6 +118,12 @@ def fault(operation: str, kind: str, **fields: Any) -> None:
     requests.post(f"{settings.STRIPE_API_BASE}/_sandbox/faults", json=spec, timeout=5).raise_for_status()
 
 
+def wait_for_fault() -> None:
+    """Wait until Stripe has met the fault that was ordered: the call that takes it is under way."""
+    url = f"{settings.STRIPE_API_BASE}/_sandbox/faults"
+    wait_until(lambda: not requests.get(url, timeout=5).json(), 5, "a call takes the fault")
+
+
 def intents() -> list[dict[str, Any]]:
     """Every PaymentIntent that Stripe holds."""
     return list(stripe("GET", "/v1/payment_intents")["data"])
@@ -128,7 +133,7 @@ def intent_of(order: Order) -> dict[str, Any]:
     return stripe("GET", f"/v1/payment_intents/{order.payment_intent_id}")
 
 
-def code(answer: Response | Any) -> tuple[int, str]:
+def code(answer: Any) -> tuple[int, str]:
     """Status and problem code; the body must be a problem document."""
     assert answer["Content-Type"] == "application/problem+json", answer.content
     document = answer.json()

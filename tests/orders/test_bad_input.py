@@ -16,7 +16,7 @@ from tests.factories import in_site, make_member, make_site, make_tier, make_wal
 from tests.orders.scene import ORDERS, Sale, code, intents
 
 pytestmark = pytest.mark.usefixtures("database", "stripe_sandbox")
-KEY = {"HTTP_IDEMPOTENCY_KEY": "key-1"}
+KEY: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "key-1"}
 
 
 @pytest.fixture
