@@ -101,7 +101,7 @@ class Records:
     def history(self, table: str, ids: str) -> list[list[str]]:
         """For each row, the states that its audit trail tells; `ids` selects the rows by the payout's id."""
         statement = (
-            "SELECT row_id, array_agg(after->>'status' ORDER BY id) FROM audit_auditevent"
+            "SELECT row_id, array_agg(after->>'status' ORDER BY at) FROM audit_auditevent"
             f" WHERE table_name = '{table}' AND row_id IN ({ids}) GROUP BY row_id"
         )
         return [list(states) for _row, states in self._rows(statement)]

@@ -7,7 +7,6 @@ runs out, and another worker finishes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from tests.journeys.approved_payout import (
     transfers_at,
 )
 from tests.journeys.black_hole import black_hole
+from tests.journeys.conftest import StartWorker
 from tests.journeys.gate import updates_wait
 from tests.servers import BACKEND, REPOSITORY
 from tests.waiting import wait_until
@@ -36,7 +36,7 @@ RELEASES_OF_PAYOUT = "SELECT id FROM vesting_release WHERE payout_id = %s"
 
 
 @pytest.fixture
-def payout(database: None, fireblocks_sandbox: FireblocksSandbox) -> ApprovedPayout:
+def payout(nobody_works: None, fireblocks_sandbox: FireblocksSandbox) -> ApprovedPayout:
     """Approved, and rung for; no worker runs yet."""
     return given_approved_payout()
 
@@ -46,20 +46,9 @@ def records(admin_connection: Any, payout: ApprovedPayout) -> Records:
     return Records(admin_connection, payout.payout_id)
 
 
-@pytest.fixture
-def workers() -> Iterator[list[WorkerProcess]]:
-    """Workers started by the test; what is left of them ends with it."""
-    started: list[WorkerProcess] = []
-    yield started
-    for worker in started:
-        worker.kill()
-
-
-def start(workers: list[WorkerProcess], name: str, **environment: str) -> WorkerProcess:
+def works(start_worker: StartWorker, name: str, **environment: str) -> WorkerProcess:
     """A worker that looks for work at once, as beat would have it do."""
-    worker = WorkerProcess(name, environment=environment)
-    workers.append(worker)
-    worker.start()
+    worker = start_worker(name, **environment)
     current_app.send_task(SWEEP)
     return worker
 
@@ -81,8 +70,8 @@ def assert_history_complete(records: Records) -> None:
     )
     (attempt,) = records.history("payouts_payoutattempt", ATTEMPTS_OF_PAYOUT)
     assert states(attempt) == ["open", "succeeded"]
-    for release in records.history("vesting_release", RELEASES_OF_PAYOUT):
-        assert states(release) == ["locked", "unlocked", "processing", "released"]
+    releases = [states(history) for history in records.history("vesting_release", RELEASES_OF_PAYOUT)]
+    assert releases == [["locked", "unlocked", "processing", "released"]] * 2
 
 
 def states(history: list[str]) -> list[str]:
@@ -93,13 +82,13 @@ def states(history: list[str]) -> list[str]:
 def test_killed_after_the_attempt_was_committed_and_before_the_send_was_counted(
     payout: ApprovedPayout,
     records: Records,
-    workers: list[WorkerProcess],
+    start_worker: StartWorker,
     fireblocks_sandbox: FireblocksSandbox,
     admin_connection: Any,
 ) -> None:
     # Given a worker that stands between the two commits
     with updates_wait(admin_connection, "payouts_payoutattempt") as gate:
-        first = start(workers, "first")
+        first = works(start_worker, "first")
         wait_until(gate.somebody_waits, 20, "the worker is about to count the send")
         assert records.attempts() == [("open", 0)]
         # When it is killed
@@ -107,7 +96,7 @@ def test_killed_after_the_attempt_was_committed_and_before_the_send_was_counted(
     assert transfers_at(fireblocks_sandbox) == []
     assert records.payout_status() == "submitting"
     records.lease_runs_out()
-    start(workers, "second")
+    works(start_worker, "second")
     # Then the other one pays, once
     wait_until(lambda: records.payout_status() == "paid", 30, "the payout is paid")
     assert records.attempts() == [("succeeded", 1)]
@@ -118,12 +107,12 @@ def test_killed_after_the_attempt_was_committed_and_before_the_send_was_counted(
 def test_killed_between_the_counted_send_and_custody(
     payout: ApprovedPayout,
     records: Records,
-    workers: list[WorkerProcess],
+    start_worker: StartWorker,
     fireblocks_sandbox: FireblocksSandbox,
 ) -> None:
     # Given a worker whose call leaves it and reaches nobody
     with black_hole() as nobody:
-        first = start(workers, "first", FIREBLOCKS_API_BASE=nobody.url)
+        first = works(start_worker, "first", FIREBLOCKS_API_BASE=nobody.url)
         wait_until(lambda: nobody.callers, 20, "the worker calls custody")
         assert records.attempts() == [("open", 1)]
         # When it is killed
@@ -131,7 +120,7 @@ def test_killed_between_the_counted_send_and_custody(
     assert transfers_at(fireblocks_sandbox) == []
     assert records.payout_status() == "submitting"
     records.lease_runs_out()
-    start(workers, "second")
+    works(start_worker, "second")
     # Then the other one asks, finds nothing, and sends under the same id
     wait_until(lambda: records.payout_status() == "paid", 30, "the payout is paid")
     assert records.attempts() == [("succeeded", 2)]
@@ -142,16 +131,16 @@ def test_killed_between_the_counted_send_and_custody(
 def test_killed_between_custody_s_acceptance_and_the_outcome(
     payout: ApprovedPayout,
     records: Records,
-    workers: list[WorkerProcess],
+    start_worker: StartWorker,
     fireblocks_sandbox: FireblocksSandbox,
 ) -> None:
     # Given a worker whose transfer was accepted, and who never hears of it
-    killed_after_acceptance(workers, records, fireblocks_sandbox)
+    killed_after_acceptance(start_worker, records, fireblocks_sandbox)
     assert records.attempts() == [("open", 1)]
     assert records.payout_status() == "submitting"
     # When its lease has run out
     records.lease_runs_out()
-    start(workers, "second")
+    works(start_worker, "second")
     # Then the other one finds the transfer and sends nothing
     wait_until(lambda: records.payout_status() == "paid", 30, "the payout is paid")
     assert records.attempts() == [("succeeded", 1)]
@@ -162,16 +151,16 @@ def test_killed_between_custody_s_acceptance_and_the_outcome(
 def test_negative_control_a_fresh_external_id_on_each_try_pays_twice(
     payout: ApprovedPayout,
     records: Records,
-    workers: list[WorkerProcess],
+    start_worker: StartWorker,
     fireblocks_sandbox: FireblocksSandbox,
 ) -> None:
     forgetful = {
         "DJANGO_SETTINGS_MODULE": "tests.journeys.forgetful_settings",
         "PYTHONPATH": f"{BACKEND}{os.pathsep}{REPOSITORY}",
     }
-    killed_after_acceptance(workers, records, fireblocks_sandbox, **forgetful)
+    killed_after_acceptance(start_worker, records, fireblocks_sandbox, **forgetful)
     records.lease_runs_out()
-    start(workers, "second", **forgetful)
+    works(start_worker, "second", **forgetful)
     # The campaign above sees it: the sandbox holds two transfers for one payout
     wait_until(lambda: len(transfers_at(fireblocks_sandbox)) == 2, 30, "the second transfer")
     addresses = {transfer["destinationAddress"] for transfer in transfers_at(fireblocks_sandbox)}
@@ -179,10 +168,10 @@ def test_negative_control_a_fresh_external_id_on_each_try_pays_twice(
 
 
 def killed_after_acceptance(
-    workers: list[WorkerProcess], records: Records, sandbox: FireblocksSandbox, **environment: str
+    start_worker: StartWorker, records: Records, sandbox: FireblocksSandbox, **environment: str
 ) -> None:
     """Custody accepts and says nothing; the worker that waits for its answer is killed."""
     order_fault(sandbox, operation="transactions.create", fault="accept_then_hang", seconds=20)
-    first = start(workers, "first", **environment)
+    first = works(start_worker, "first", **environment)
     wait_until(lambda: transfers_at(sandbox), 20, "custody has accepted the transfer")
     first.kill()

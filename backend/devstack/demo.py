@@ -1,0 +1,59 @@
+"""`python -m devstack.demo`: one sale from checkout to tokens paid out, on the running stack or one of its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from devstack.api_client import UnexpectedAnswer
+from devstack.environment import Stack, running_stack
+from devstack.narrator import StoryFailed
+from devstack.postgres_place import PostgresFailedError
+from devstack.redis_server import RedisFailedError
+from devstack.stack import StackFailedError, start_temporary
+from devstack.story import tell
+
+
+class _StopRequested(BaseException):
+    """SIGTERM or a closed terminal; as with Ctrl-C, a stack that was started here has to be stopped."""
+
+
+def main() -> int:
+    """0 when the whole story held; 1 with one sentence when a step failed; 130 when it was interrupted."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _request_stop)
+    try:
+        with _stack() as stack:
+            tell(stack, sys.stdout)
+    except (StoryFailed, UnexpectedAnswer) as failure:
+        print(f"\nThe demo failed: {failure}", file=sys.stderr)
+        return 1
+    except (StackFailedError, PostgresFailedError, RedisFailedError) as failure:
+        print(f"\nThe demo's stack did not start: {failure}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, _StopRequested):
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+@contextmanager
+def _stack() -> Iterator[Stack]:
+    if running := running_stack():
+        print(f"Using the stack that runs at {running.web_url}")
+        yield running
+        return
+    print("No stack is running: starting one of its own, for this story only", flush=True)
+    with start_temporary(sys.stdout) as own:
+        yield own
+
+
+def _request_stop(_number: int, _frame: FrameType | None) -> None:
+    raise _StopRequested
+
+
+if __name__ == "__main__":
+    sys.exit(main())
