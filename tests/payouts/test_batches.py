@@ -14,7 +14,7 @@ from apps.payouts.plan import plan_sha256
 from tests.factories import in_site, make_address
 from tests.payouts.scenes import TOKEN, Scene, Thread, wait_until_blocked
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("database", "bells_lost")
 
 
 def approve(scene: Scene, batch: PayoutBatch, *, by: Any = None, plan: str | None = None) -> PayoutBatch:

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from apps.payouts.leases import lease_due
 from tests.payouts.scenes import Scene
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("database", "bells_lost")
 
 
 def refused_by(scene: Scene, statement: str, *values: Any) -> str:

@@ -32,7 +32,7 @@ LOOK_UP = "transactions.by_external_id"
 
 
 @pytest.fixture
-def scene(database: None, fireblocks_sandbox: FireblocksSandbox) -> Scene:
+def scene(database: None, bells_lost: None, fireblocks_sandbox: FireblocksSandbox) -> Scene:
     """A site with one ready payout."""
     scene = Scene()
     scene.ready()
