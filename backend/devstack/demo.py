@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import requests
+
 from devstack.api_client import UnexpectedAnswer
 from devstack.environment import Stack, running_stack
 from devstack.narrator import StoryFailed
@@ -30,6 +32,9 @@ def main() -> int:
             tell(stack, sys.stdout)
     except (StoryFailed, UnexpectedAnswer) as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
+        return 1
+    except requests.RequestException as failure:
+        print(f"\nThe demo failed: no usable answer ({failure}).", file=sys.stderr)
         return 1
     except (StackFailedError, PostgresFailedError, RedisFailedError) as failure:
         print(f"\nThe demo's stack did not start: {failure}", file=sys.stderr)

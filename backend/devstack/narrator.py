@@ -28,11 +28,16 @@ class Narrator:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """One step of the story: its title, what the block says, its time."""
+        """One step of the story: its title, what the block says, its time. Raises StoryFailed for odd answers."""
         self._done += 1
         self._write(f"{self._done:>3}/{self._steps}  {title}\n")
         started_s = time.monotonic()
-        yield
+        try:
+            yield
+        except (LookupError, TypeError, ValueError) as error:
+            raise StoryFailed(
+                f"In step {self._done} an answer was not of its known shape: {error!r}."
+            ) from error
         self.say(f"({time.monotonic() - started_s:.2f} s)")
 
     def say(self, text: str) -> None:

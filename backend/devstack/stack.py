@@ -50,10 +50,17 @@ class LocalStack:
     """One stack on one state directory. `start`, then `watch` or `serve_in_background`, then `stop`."""
 
     def __init__(
-        self, state: State, *, output: TextIO, requested_ports: Mapping[str, str] | None = None
+        self,
+        state: State,
+        *,
+        output: TextIO,
+        lines: TextIO | None = None,
+        requested_ports: Mapping[str, str] | None = None,
     ) -> None:
+        """Steps are shown on `output`, and so are the processes' lines unless they go to `lines`."""
         self._state = state
         self._progress = Progress(output, steps=STEPS)
+        self._lines = lines or self._progress
         self._requested = requested_ports or {}
         self._cleanup = ExitStack()
 
@@ -185,7 +192,7 @@ class LocalStack:
             procfile_commands(REPOSITORY / "Procfile"),
             environment=self._environment,
             directory=REPOSITORY,
-            output=self._progress,
+            output=self._lines,
         )
         self._cleanup.callback(self._supervisor.stop)
         self._supervisor.start()
@@ -227,13 +234,13 @@ class LocalStack:
 
 @contextmanager
 def start_temporary(output: TextIO = sys.stderr) -> Iterator[Stack]:
-    """A throw-away stack on free ports; its processes' lines go to a file that is shown when it fails to start."""
+    """A throw-away stack on free ports; `output` shows its steps, and its processes' last lines when it fails."""
     with tempfile.TemporaryDirectory(prefix="posx-stack-") as name, ExitStack() as cleanup:
         directory = Path(name)
         directory.chmod(0o711)  # root's PostgreSQL runs as another user; the files themselves are private
         lines = cleanup.enter_context((directory / "processes.log").open("w"))
         requested = {variable: str(free_port()) for variable in PORT_VARIABLES.values()}
-        local = LocalStack(State(directory), output=lines, requested_ports=requested)
+        local = LocalStack(State(directory), output=output, lines=lines, requested_ports=requested)
         cleanup.callback(remove_data, directory / "postgres")
         cleanup.callback(local.stop)
         try:

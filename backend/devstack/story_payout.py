@@ -45,6 +45,8 @@ class PayoutStory:
         payable = self._operator.every(
             "staff/vesting/releases/", beneficiary_id=self._buyer.member["id"], status="unlocked", limit="100"
         )
+        if not payable:
+            raise StoryFailed("Staff see no unlocked release of the buyer.")
         self._paid_ids = [release["id"] for release in payable]
         self._total = sum(int(release["amount_base_units"]) for release in payable)
         wish = {"asset_id": payable[0]["asset_id"], "release_ids": self._paid_ids}
