@@ -54,29 +54,27 @@ def test_room_names_are_not_drawers() -> None:
 
 def _rung_names() -> set[str]:
     """First arguments of every ``ring(...)`` in the product, constants of the same module resolved."""
-    names: set[str] = set()
-    for path in _python_files():
-        tree = ast.parse(path.read_text())
-        constants = {
-            target.id: node.value.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for node in ast.walk(tree):
-            called = isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if called == "ring" and isinstance(node, ast.Call):
-                first = node.args[0]
-                name = (
-                    first.value
-                    if isinstance(first, ast.Constant)
-                    else constants.get(getattr(first, "id", ""))
-                )
-                assert isinstance(name, str), (
-                    f"{path}:{node.lineno}: ring() is given a name that cannot be read"
-                )
-                names.add(name)
+    return {name for path in _python_files() for name in _rung_in(path)}
+
+
+def _rung_in(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text())
+    constants = {
+        target.id: node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ring":
+            first = node.args[0]
+            name = first.value if isinstance(first, ast.Constant) else None
+            if isinstance(first, ast.Name):
+                name = constants.get(first.id)
+            assert isinstance(name, str), f"{path}:{node.lineno}: ring() is given a name that cannot be read"
+            names.append(name)
     return names
 
 

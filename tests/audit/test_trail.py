@@ -30,6 +30,7 @@ def test_an_insert_and_an_update_leave_rows_with_who_and_what() -> None:
     born, changed = _events(site, member.id)
     assert (born.action, born.before) == ("insert", None)
     assert (changed.actor_kind, changed.actor_id, changed.request_id) == ("user", "olga", "req-1")
+    assert changed.before is not None and changed.after is not None
     assert (changed.before["role"], changed.after["role"]) == ("buyer", "operator")
 
 
@@ -38,7 +39,8 @@ def test_raw_sql_leaves_a_row_too() -> None:
     member = make_member(site)
     with in_site(site), connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_membership SET role = 'auditor' WHERE id = %s", [member.id])
-    assert _events(site, member.id)[-1].after["role"] == "auditor"
+    after = _events(site, member.id)[-1].after
+    assert after is not None and after["role"] == "auditor"
 
 
 def test_an_update_of_other_columns_leaves_none() -> None:

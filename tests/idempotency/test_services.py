@@ -116,7 +116,8 @@ def test_a_claim_that_was_rolled_back_is_free_again() -> None:
 
 def test_of_many_at_once_one_is_new() -> None:
     site = make_site()
-    gate, outcomes = threading.Barrier(8), []
+    gate = threading.Barrier(8)
+    outcomes: list[bool | str] = []
 
     def claim() -> None:
         gate.wait()
