@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg2
 import requests
 from django.conf import settings
 from django.db import connections
@@ -172,6 +175,16 @@ class Parallel:
             self._results[number] = error
         finally:
             connections.close_all()
+
+
+@contextmanager
+def row_held(order: Order) -> Iterator[None]:
+    """Somebody else holds the order's row, so that whoever needs it queues behind."""
+    with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [str(order.id)])
+        yield
+        connection.rollback()
 
 
 def wait_for_blocked(admin_connection: Any, sessions: int) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import Any
 
-import psycopg2
 import pytest
 
 from apps.idempotency.models import IdempotencyKey
@@ -26,21 +22,12 @@ from tests.orders.scene import (
     intent_of,
     intents,
     pay,
+    row_held,
     wait_for_blocked,
     wait_for_fault,
 )
 
 pytestmark = pytest.mark.usefixtures("database", "stripe_sandbox")
-
-
-@contextmanager
-def row_held(order: Order) -> Iterator[None]:
-    """Somebody else holds the order's row, so that whoever needs it queues behind."""
-    with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM orders_order WHERE id = %s FOR UPDATE", [str(order.id)])
-        yield
-        connection.rollback()
 
 
 def allocations(sale: Sale) -> int:

@@ -16,7 +16,7 @@ from apps.orders.services.due import order_claim
 from apps.orders.tasks import sweep_orders
 from apps.tiers.models import Tier
 from tests.factories import in_site
-from tests.orders.scene import Parallel, Sale, fault, intents, pay, wait_for_fault
+from tests.orders.scene import Parallel, Sale, fault, intents, pay, row_held, wait_for_fault
 
 pytestmark = pytest.mark.usefixtures("database", "stripe_sandbox")
 
@@ -129,6 +129,18 @@ def test_two_sweepers_never_claim_the_same_order() -> None:
 
     assert sorted(claims, key=str) == sorted([(sale.site.id, order.id), None], key=str)
     assert sale.order(order.id).check_attempts == 1
+
+
+def test_an_order_that_somebody_holds_is_passed_by() -> None:
+    sale = Sale()
+    held, free = sale.place(), sale.place()
+    due(sale, held, 10)
+    due(sale, free, 5)
+
+    with row_held(held):
+        (claimed,) = Parallel(lambda: sale.bound(order_claim)).results()
+
+    assert claimed == (sale.site.id, free.id)
 
 
 def test_a_claimed_order_comes_back_when_its_lease_ran_out() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -79,7 +78,7 @@ def test_tiers_of_another_site_do_not_exist() -> None:
     assert api(other).get(TIERS).json()["results"] == []
 
 
-@pytest.mark.parametrize("path", [f"{uuid4()}/", "not-a-uuid/", "%00/"])
+@pytest.mark.parametrize("path", ["00000000-0000-7000-8000-000000000000/", "not-a-uuid/", "%00/"])
 def test_unknown_paths_are_problems(path: str) -> None:
     answer = api(make_site()).get(TIERS + path)
     assert answer.status_code in (400, 404)

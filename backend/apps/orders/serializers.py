@@ -8,46 +8,19 @@ from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
 from apps.orders.models import Order, OrderStatus
+from apps.payouts.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
 
 # A unit costs at least one minor unit, and Stripe takes amounts of eight digits at most
 # (https://docs.stripe.com/api/payment_intents/create, "amount").
 AMOUNT_MINOR_MAX = 99_999_999
 
 
-class UuidText(serializers.UUIDField):
-    """A UUID as text: REST framework's own takes numbers too, and true is one of them."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid", value=data)
-        return super().to_internal_value(data)
-
-
-class WholeNumber(serializers.IntegerField):
-    """A JSON integer: REST framework's own takes "5" and 5.0 too."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class OrderRequestSerializer(serializers.Serializer[Any]):
-    """What a buyer asks for. Unknown fields are refused: a misspelt one must not be dropped in silence."""
+class OrderRequestSerializer(StrictSerializer):
+    """What a buyer asks for."""
 
     tier_id = UuidText()
     quantity_units = WholeNumber(min_value=1, max_value=AMOUNT_MINOR_MAX)
     wallet_id = UuidText(help_text="Your active wallet.")
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and (unknown := sorted(map(str, data.keys() - self.fields.keys()))):
-            raise serializers.ValidationError(
-                {
-                    name[:64]: [serializers.ErrorDetail("Unknown field.", code="unknown")]
-                    for name in unknown[:20]
-                }
-            )
-        return super().to_internal_value(data)
 
 
 class OrderSerializer(serializers.Serializer[Any]):
@@ -64,7 +37,7 @@ class OrderSerializer(serializers.Serializer[Any]):
     amount_minor = serializers.IntegerField(read_only=True)
     currency = serializers.CharField(read_only=True)
     tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
-    tokens_base_units = serializers.SerializerMethodField(help_text="Base units of the asset.")
+    tokens_base_units = base_units_text()
     refunded_minor = serializers.IntegerField(read_only=True)
     payment_intent_id = serializers.CharField(read_only=True, help_text="Empty until Stripe has answered.")
     expires_at = serializers.DateTimeField(read_only=True, help_text="The units are held until then.")
@@ -74,9 +47,6 @@ class OrderSerializer(serializers.Serializer[Any]):
 
     def get_tokens(self, order: Order) -> str:
         return format_base_units(order.tokens_base_units, order.tier.asset.decimals)
-
-    def get_tokens_base_units(self, order: Order) -> str:
-        return str(order.tokens_base_units)
 
 
 class PlacedOrderSerializer(OrderSerializer):

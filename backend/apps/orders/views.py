@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,8 +24,8 @@ from apps.orders.serializers import (
     StaffOrderSerializer,
 )
 from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create
+from apps.payouts.shapes import PROBLEM
 
-_PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
 _STATUS = OpenApiParameter("status", str, enum=OrderStatus.values, description="Only orders in this state.")
 _KEY = OpenApiParameter(
     HEADER, str, OpenApiParameter.HEADER, required=True, description="A new random one for each order."
@@ -41,7 +41,7 @@ class OrdersView(MemberView):
     @extend_schema(
         operation_id="orders_list",
         parameters=[_STATUS],
-        responses={200: OrderSerializer(many=True), 400: _PROBLEM},
+        responses={200: OrderSerializer(many=True), 400: PROBLEM},
     )
     def get(self, request: Request) -> Response:
         """Your orders, the newest first."""
@@ -58,11 +58,11 @@ class OrdersView(MemberView):
         request=OrderRequestSerializer,
         responses={
             201: PlacedOrderSerializer,
-            400: _PROBLEM,
-            404: _PROBLEM,
-            409: _PROBLEM,
-            422: _PROBLEM,
-            503: _PROBLEM,
+            400: PROBLEM,
+            404: PROBLEM,
+            409: PROBLEM,
+            422: PROBLEM,
+            503: PROBLEM,
         },
     )
     def post(self, request: Request) -> Response:
@@ -86,7 +86,7 @@ class OrdersView(MemberView):
 class OrderView(MemberView):
     """One of the caller's orders."""
 
-    @extend_schema(operation_id="orders_read", responses={200: OrderSerializer, 404: _PROBLEM})
+    @extend_schema(operation_id="orders_read", responses={200: OrderSerializer, 404: PROBLEM})
     def get(self, request: Request, order_id: UUID) -> Response:
         """One of your orders. 404 `unknown_order`."""
         with self.reading() as member:
@@ -102,7 +102,7 @@ class OrderCancelView(MemberView):
     @extend_schema(
         operation_id="orders_cancel",
         request=None,
-        responses={200: OrderSerializer, 404: _PROBLEM, 409: _PROBLEM, 503: _PROBLEM},
+        responses={200: OrderSerializer, 404: PROBLEM, 409: PROBLEM, 503: PROBLEM},
     )
     def post(self, request: Request, order_id: UUID) -> Response:
         """Cancel your pending order and give its units back. Doing it twice answers the same.
@@ -124,7 +124,7 @@ class StaffOrdersView(MemberView):
     @extend_schema(
         operation_id="staff_orders_list",
         parameters=[_STATUS],
-        responses={200: StaffOrderSerializer(many=True), 400: _PROBLEM, 403: _PROBLEM},
+        responses={200: StaffOrderSerializer(many=True), 400: PROBLEM, 403: PROBLEM},
     )
     def get(self, request: Request) -> Response:
         """All orders of this site, the newest first."""
@@ -142,7 +142,7 @@ class StaffOrderView(MemberView):
 
     @extend_schema(
         operation_id="staff_orders_read",
-        responses={200: StaffOrderSerializer, 403: _PROBLEM, 404: _PROBLEM},
+        responses={200: StaffOrderSerializer, 403: PROBLEM, 404: PROBLEM},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
         """One order of this site. 404 `unknown_order`."""

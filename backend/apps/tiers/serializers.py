@@ -8,8 +8,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
+from apps.payouts.shapes import base_units_text
 from apps.tiers.models import Tier
-from apps.vesting.models import PeriodUnit
+from apps.vesting.serializers import TermsSerializer
 
 
 class TierAssetSerializer(serializers.Serializer[Any]):
@@ -22,20 +23,14 @@ class TierAssetSerializer(serializers.Serializer[Any]):
     contract_address = serializers.CharField(read_only=True)
 
 
-class TierPolicySerializer(serializers.Serializer[Any]):
-    """When the tokens unlock. 10000 basis points are everything."""
+class TierPolicySerializer(TermsSerializer):
+    """When the tokens unlock."""
 
     name = serializers.CharField(read_only=True)
     version = serializers.IntegerField(read_only=True)
     starts_at = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="Null: when the order is paid."
     )
-    tge_basis_points = serializers.IntegerField(read_only=True)
-    cliff_count = serializers.IntegerField(read_only=True)
-    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
-    parts = serializers.IntegerField(read_only=True)
-    period_count = serializers.IntegerField(read_only=True)
-    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
 
 
 class TierSerializer(serializers.Serializer[Any]):
@@ -50,7 +45,7 @@ class TierSerializer(serializers.Serializer[Any]):
     )
     currency = serializers.CharField(read_only=True, help_text="ISO 4217.")
     tokens_per_unit = serializers.SerializerMethodField(help_text="Whole tokens.")
-    tokens_per_unit_base_units = serializers.SerializerMethodField(help_text="Base units of the asset.")
+    tokens_per_unit_base_units = base_units_text()
     supply_units = serializers.IntegerField(read_only=True)
     available_units = serializers.SerializerMethodField(help_text="Neither sold nor reserved.")
     per_buyer_limit_units = serializers.IntegerField(read_only=True, allow_null=True)
@@ -59,9 +54,6 @@ class TierSerializer(serializers.Serializer[Any]):
 
     def get_tokens_per_unit(self, tier: Tier) -> str:
         return format_base_units(tier.tokens_per_unit_base_units, tier.asset.decimals)
-
-    def get_tokens_per_unit_base_units(self, tier: Tier) -> str:
-        return str(tier.tokens_per_unit_base_units)
 
     @extend_schema_field(int)
     def get_available_units(self, tier: Tier) -> int:

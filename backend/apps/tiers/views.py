@@ -5,18 +5,17 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import PublicSiteView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
+from apps.payouts.shapes import PROBLEM
 from apps.sites.scope import site_scope
 from apps.tiers.queries import tier_on_show, tiers_on_show
 from apps.tiers.serializers import TierSerializer
-
-_PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
 
 
 class TiersView(PublicSiteView):
@@ -26,7 +25,7 @@ class TiersView(PublicSiteView):
     # Ids are time-ordered, so this is the order of making, on the unique index of (site, id).
     keyset = ("-id",)
 
-    @extend_schema(operation_id="tiers_list", responses={200: TierSerializer(many=True), 400: _PROBLEM})
+    @extend_schema(operation_id="tiers_list", responses={200: TierSerializer(many=True), 400: PROBLEM})
     def get(self, request: Request) -> Response:
         """The tiers of this site, the newest first. No token is needed."""
         with site_scope():
@@ -38,7 +37,7 @@ class TiersView(PublicSiteView):
 class TierView(PublicSiteView):
     """One tier."""
 
-    @extend_schema(operation_id="tiers_read", responses={200: TierSerializer, 404: _PROBLEM})
+    @extend_schema(operation_id="tiers_read", responses={200: TierSerializer, 404: PROBLEM})
     def get(self, request: Request, tier_id: UUID) -> Response:
         """One tier of this site. No token is needed. 404 `unknown_tier`."""
         with site_scope():
