@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,21 +59,14 @@ def _rung_names() -> set[str]:
 
 
 def _rung_in(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text())
-    constants = {
-        target.id: node.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
     names = []
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ring":
             first = node.args[0]
             name = first.value if isinstance(first, ast.Constant) else None
             if isinstance(first, ast.Name):
-                name = constants.get(first.id)
+                module = ".".join(path.relative_to(BACKEND).with_suffix("").parts)
+                name = getattr(import_module(module), first.id, None)
             assert isinstance(name, str), f"{path}:{node.lineno}: ring() is given a name that cannot be read"
             names.append(name)
     return names
