@@ -28,10 +28,10 @@ WITH due AS MATERIALIZED (
   SELECT id FROM orders_order
   WHERE site_id = %(site)s AND next_check_at IS NOT NULL AND next_check_at <= now() AND problem_code = ''
   ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-UPDATE orders_order o
-SET next_check_at = now() + make_interval(secs => %(lease_s)s), check_attempts = o.check_attempts + 1
-FROM due WHERE o.id = due.id AND o.site_id = %(site)s
-RETURNING o.id
+UPDATE orders_order
+SET next_check_at = now() + make_interval(secs => %(lease_s)s), check_attempts = check_attempts + 1
+WHERE site_id = %(site)s AND id = (SELECT id FROM due)
+RETURNING id
 """
 
 
