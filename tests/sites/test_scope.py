@@ -12,6 +12,7 @@ from apps.accounts.models import Membership, Wallet
 from apps.core.context import acting_as
 from apps.sites.models import Asset, Site
 from apps.sites.scope import (
+    CrossedSiteScope,
     NestedSiteScope,
     SiteScopeMissing,
     bind_site,
@@ -24,6 +25,7 @@ from tests.factories import in_site, make_asset, make_member, make_site
 pytestmark = pytest.mark.usefixtures("database")
 
 
+@pytest.mark.isolation("no scope")
 def test_orm_raises_without_a_scope_on_an_empty_table() -> None:
     # PostgreSQL would answer "no rows": a scan of nothing evaluates no policy.
     with pytest.raises(SiteScopeMissing):
@@ -43,11 +45,13 @@ def test_orm_raises_without_a_scope_on_an_empty_table() -> None:
     ],
     ids=["count", "exists", "update", "delete", "bulk_create", "subquery", "default"],
 )
+@pytest.mark.isolation("no scope")
 def test_every_kind_of_statement_raises_without_a_scope(ask: object) -> None:
     with pytest.raises(SiteScopeMissing):
         ask()  # type: ignore[operator]
 
 
+@pytest.mark.isolation("no scope")
 def test_raw_sql_raises_the_named_error_on_a_fresh_connection() -> None:
     make_asset(make_site())
     connection.close()
@@ -55,6 +59,7 @@ def test_raw_sql_raises_the_named_error_on_a_fresh_connection() -> None:
         cursor.execute("SELECT * FROM sites_asset")
 
 
+@pytest.mark.isolation("pooled connection")
 def test_raw_sql_raises_the_named_error_on_a_connection_that_served_a_site() -> None:
     make_asset(make_site())  # leaves the setting as '' on this very connection
     with pytest.raises(SiteScopeMissing), connection.cursor() as cursor:
@@ -91,6 +96,7 @@ def test_a_row_of_another_site_cannot_be_written() -> None:
         )
 
 
+@pytest.mark.isolation("moving a row")
 def test_a_row_cannot_be_moved_to_another_site() -> None:
     here, there = make_site("NA"), make_site("ASIA")
     asset = make_asset(here)
@@ -98,6 +104,7 @@ def test_a_row_cannot_be_moved_to_another_site() -> None:
         Asset.objects.filter(pk=asset.pk).update(site=there)
 
 
+@pytest.mark.isolation("foreign keys")
 def test_a_row_cannot_point_into_another_site() -> None:
     here, there = make_site("NA"), make_site("ASIA")
     stranger = make_member(there)
@@ -105,18 +112,21 @@ def test_a_row_cannot_point_into_another_site() -> None:
         Wallet.objects.create(member_id=stranger.id, address="0x" + "ab" * 20)
 
 
+@pytest.mark.isolation("nested scope")
 def test_a_scope_of_another_site_is_refused_inside() -> None:
     here, there = make_site("NA"), make_site("ASIA")
     with site_scope(here.id), pytest.raises(NestedSiteScope), site_scope(there.id):
         pass
 
 
+@pytest.mark.isolation("nested scope")
 def test_a_binding_to_another_site_is_refused_inside() -> None:
     here, there = make_site("NA"), make_site("ASIA")
     with bind_site(here.id), pytest.raises(NestedSiteScope), site_scope(there.id):
         pass
 
 
+@pytest.mark.isolation("rollback and savepoint")
 def test_a_nested_scope_of_the_same_site_is_a_savepoint() -> None:
     site = make_site()
     with in_site(site):
@@ -127,6 +137,7 @@ def test_a_nested_scope_of_the_same_site_is_a_savepoint() -> None:
         assert [asset.code for asset in Asset.objects.all()] == ["KEPT"]
 
 
+@pytest.mark.isolation("rollback and savepoint")
 def test_the_scope_is_gone_after_an_error() -> None:
     site = make_site()
     with pytest.raises(ZeroDivisionError), site_scope(site.id):
@@ -136,12 +147,14 @@ def test_the_scope_is_gone_after_an_error() -> None:
         current_site_id()
 
 
+@pytest.mark.isolation("outside a transaction")
 def test_the_outermost_scope_refuses_to_sit_in_another_transaction() -> None:
     site = make_site()
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic(), site_scope(site.id):
         pass
 
 
+@pytest.mark.isolation("on_commit")
 def test_a_callback_after_commit_has_no_scope() -> None:
     site = make_site()
     seen: list[bool] = []
@@ -150,13 +163,14 @@ def test_a_callback_after_commit_has_no_scope() -> None:
     assert seen == [False]
 
 
-def test_a_lazy_queryset_of_one_site_shows_nothing_of_the_next() -> None:
+@pytest.mark.isolation("lazy work")
+def test_a_lazy_queryset_of_one_site_is_refused_in_the_next() -> None:
     here, there = make_site("NA"), make_site("ASIA")
     make_asset(there)
     with site_scope(here.id):
         lazy = Asset.objects.filter(site_id=here.id)
-    with site_scope(there.id):
-        assert list(lazy) == []
+    with site_scope(there.id), pytest.raises(CrossedSiteScope):
+        list(lazy)
 
 
 def test_an_actor_bound_too_late_cannot_write() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import models
 
 from apps.core.ids import uuid7
+from apps.sites.crossing import SiteManager
 from apps.sites.scope import current_site_id
 
 
@@ -28,8 +29,11 @@ class SiteOwned(models.Model):
         db_index=False,  # every composite index leads with it
     )
 
+    objects: ClassVar[SiteManager[Self]] = SiteManager()
+
     class Meta:
         abstract = True
+        base_manager_name = "objects"  # inherited: Django takes the first parent's where a model names none
 
 
 class SiteForeignKey(models.ForeignKey):  # type: ignore[type-arg]

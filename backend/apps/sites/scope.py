@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from apps.core.context import current_actor, current_request_id
 
 SITE_SETTING = "app.current_site_id"
+SiteStamp = UUID | None
 
 _bound: ContextVar[UUID | None] = ContextVar("posx_bound_site", default=None)
 _active: ContextVar[UUID | None] = ContextVar("posx_active_site", default=None)
@@ -30,12 +31,18 @@ class NestedSiteScope(RuntimeError):
     """A scope of one site was opened inside work bound to another site."""
 
 
+class CrossedSiteScope(RuntimeError):
+    """A queryset, iterator or row of one site was used in the scope of another."""
+
+
 @contextmanager
 def bind_site(site_id: UUID) -> Iterator[UUID]:
     """Remember the site for this thread of work, without touching the database.
 
-    Raises NestedSiteScope inside work that is bound to another site.
+    Raises NestedSiteScope inside work that is bound to another site, SiteScopeMissing for what is no UUID.
     """
+    if not isinstance(site_id, UUID):
+        raise SiteScopeMissing("A site is bound by its UUID.")
     _refuse_other_site(site_id)
     token = _bound.set(site_id)
     try:
@@ -52,9 +59,12 @@ def site_scope(site_id: UUID | None = None) -> Iterator[UUID]:
     else's transaction, whose rollback would undo what its caller was told is done. A nested scope of the
     same site is a savepoint. Raises SiteScopeMissing or NestedSiteScope.
     """
-    target = site_id or _active.get() or _bound.get()
-    if target is None:
-        raise SiteScopeMissing("No site is bound: open site_scope(site_id) or bind_site(site_id) first.")
+    target = _active.get() or _bound.get() if site_id is None else site_id
+    if not isinstance(target, UUID):
+        # Text too: '' would fall back to the bound site, and "1..." would not equal the same site's UUID.
+        raise SiteScopeMissing(
+            "No site is bound: open site_scope(site_id) or bind_site(site_id) with its UUID."
+        )
     _refuse_other_site(target)
     if _active.get() is not None:
         with transaction.atomic():
@@ -85,6 +95,11 @@ def current_site_id() -> UUID:
 def bound_site_id() -> UUID | None:
     """The site that this work is bound to or scoped to, or None."""
     return _active.get() or _bound.get()
+
+
+def active_site_id() -> SiteStamp:
+    """The site whose scope is open, or None."""
+    return _active.get()
 
 
 def in_scope() -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db.backends.postgresql import compiler as base
 
+from apps.sites.crossing import refuse_crossing
 from apps.sites.scope import SiteScopeMissing, in_scope
 
 
@@ -24,7 +25,8 @@ def site_tables() -> frozenset[str]:
 
 
 class ScopeGuard:
-    """Raises SiteScopeMissing when a statement names a site's table and no scope is open."""
+    """Raises SiteScopeMissing when a statement names a site's table and no scope is open, and CrossedSiteScope
+    when its queryset was made in the scope of another site."""
 
     query: Any
     connection: Any
@@ -37,6 +39,7 @@ class ScopeGuard:
                 raise SiteScopeMissing(
                     f"{', '.join(sorted(touched))}: rows of a site are only reachable inside site_scope()."
                 )
+        refuse_crossing(getattr(self.query, "made_in", None), "A query")
         return super().as_sql(*args, **kwargs)  # type: ignore[misc]
 
 
