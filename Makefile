@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROVERS := .venv-provers
 WORKERS ?= auto
 LOCAL_LOCKS := requirements/local.txt
 TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint requirements clean
+.PHONY: help up demo test isolation lint requirements clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ demo: $(VENV)/.local-stamp ## one sale from checkout to tokens paid out, on the 
 test: $(VENV)/.test-stamp ## all tests, in parallel, on servers of their own (WORKERS=2 to bound it)
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
+isolation: $(VENV)/.test-stamp $(PROVERS)/.stamp ## every attempt to cross a site, as a table by kind
+	@$(BIN)/python -m pytest -n $(WORKERS) --isolation
+
 lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, deployment checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,14 +35,14 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 	$(BIN)/python .ci/check_deploy.py
 
 requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
-	@for name in base production local test; do \
+	@for name in base production local test provers; do \
 	  UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	    --generate-hashes --no-annotate --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 
 clean: ## forget the stack's data, the virtual environment and every cache
 	@if [ -x $(BIN)/python ] && [ -d .devstack ]; then cd backend && ../$(BIN)/python -m devstack clean; fi
-	rm -rf .devstack $(VENV) backend/staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .devstack $(VENV) $(PROVERS) backend/staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find backend tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -60,3 +64,10 @@ $(VENV)/.test-stamp: $(TEST_LOCKS) | $(BIN)/python
 	@echo "Installing $(TEST_LOCKS)"
 	@$(INSTALL) -r $(TEST_LOCKS)
 	@touch $@ $(VENV)/.local-stamp
+
+# Programs that prove isolation from outside; their own environment, as their dependencies are not ours.
+$(PROVERS)/.stamp: requirements/provers.txt | $(BIN)/python
+	@echo "Installing requirements/provers.txt"
+	@test -x $(PROVERS)/bin/python || $(PYTHON) -m venv $(PROVERS)
+	@$(PROVERS)/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes -r $<
+	@touch $@

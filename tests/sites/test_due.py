@@ -47,6 +47,7 @@ def test_an_unknown_queue_is_refused() -> None:
         due_sites("x(1); --", 1)
 
 
+@pytest.mark.isolation("views and definers")
 def test_the_lookup_role_reads_only_the_columns_it_needs(admin_connection: Any) -> None:
     with admin_connection.cursor() as cursor:
         cursor.execute(
@@ -57,6 +58,7 @@ def test_the_lookup_role_reads_only_the_columns_it_needs(admin_connection: Any) 
         assert cursor.fetchone() == (True, False, False)
 
 
+@pytest.mark.isolation("views and definers")
 def test_lookup_functions_are_owned_by_the_lookup_role_with_a_fixed_search_path(
     admin_connection: Any,
 ) -> None:
@@ -76,6 +78,7 @@ def test_lookup_functions_are_owned_by_the_lookup_role_with_a_fixed_search_path(
     }
 
 
+@pytest.mark.isolation("tasks")
 def test_a_sweep_works_bound_to_each_site_and_survives_one_that_fails() -> None:
     first, second = make_site("FIRST"), make_site("SECOND")
     _key(first, 9)
@@ -93,6 +96,7 @@ def test_a_sweep_works_bound_to_each_site_and_survives_one_that_fails() -> None:
     assert seen == [first.id, second.id]
 
 
+@pytest.mark.isolation("tasks")
 def test_nothing_of_a_site_is_open_to_the_asker() -> None:
     _key(make_site(), 1)
     due_sites("idempotency", 1)

@@ -23,12 +23,14 @@ def _as_default(**changes: Any) -> Any:
     return wrapper
 
 
+@pytest.mark.isolation("role switching")
 def test_the_tests_themselves_run_as_the_app_login() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT session_user, current_user")
         assert cursor.fetchone() == (roles.APP, roles.APP)
 
 
+@pytest.mark.isolation("role switching")
 def test_a_superuser_is_refused_with_what_to_do() -> None:
     admin = settings.DATABASE_ADMIN
     wrapper = _as_default(USER=admin["USER"], PASSWORD=admin["PASSWORD"])
@@ -49,6 +51,7 @@ def test_a_superuser_is_refused_with_what_to_do() -> None:
     ],
     ids=["owner's member", "bypassrls", "member of bypassrls"],
 )
+@pytest.mark.isolation("role switching")
 def test_every_login_that_could_step_out_is_refused(
     admin_connection: Any, grant: str, undo: str, reason: str
 ) -> None:
@@ -82,12 +85,14 @@ def test_every_login_that_could_step_out_is_refused(
         "COPY (SELECT 1) TO PROGRAM 'true'",
     ],
 )
+@pytest.mark.isolation("role switching")
 def test_the_app_login_cannot_step_out(escape: str) -> None:
     with connection.cursor() as cursor, pytest.raises(Exception, match=r"permission denied|must be"):
         cursor.execute(escape)
 
 
 @pytest.mark.parametrize("reset", ["RESET ROLE", "SET row_security = off", "RESET SESSION AUTHORIZATION"])
+@pytest.mark.isolation("role switching")
 def test_allowed_resets_gain_nothing(reset: str) -> None:
     here, there = make_site("NA"), make_site("ASIA")
     make_asset(there)
@@ -121,6 +126,7 @@ def test_the_guard_accepts_the_app_login() -> None:
         raw.autocommit = raw_autocommit
 
 
+@pytest.mark.isolation("role switching", control=True)
 def test_a_health_check_reconnect_is_guarded_too() -> None:
     """Negative control of the guard's place: it sits where every new connection is made."""
     connection.close()

@@ -17,6 +17,7 @@ def client() -> Client:
     return Client()
 
 
+@pytest.mark.isolation("host and header")
 def test_the_header_names_the_site(client: Client) -> None:
     make_site("NA")
     assert client.get(CATALOGUE, headers={"X-Site-Code": "NA"}).status_code == 200
@@ -28,12 +29,14 @@ def test_the_sites_own_host_names_it(client: Client) -> None:
         assert client.get(CATALOGUE, headers={"Host": "na.example.test"}).status_code == 200
 
 
+@pytest.mark.isolation("host and header")
 def test_no_site_is_400(client: Client) -> None:
     answer = client.get(CATALOGUE)
     assert (answer.status_code, answer.json()["code"]) == (400, "no_site")
     assert answer["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.isolation("host and header")
 def test_two_sites_are_400(client: Client) -> None:
     make_site("NA", host="na.example.test")
     make_site("ASIA")

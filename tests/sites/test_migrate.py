@@ -52,6 +52,7 @@ def _faults(cursor: Any) -> list[str]:
     return catalogue_faults(cursor)
 
 
+@pytest.mark.isolation("catalogue guard")
 def test_a_migrated_database_is_sound(scratch: Any) -> None:
     assert _faults(scratch) == []
 
@@ -166,11 +167,13 @@ SPOILED = {
 }
 
 
+@pytest.mark.isolation("catalogue guard")
 def test_every_question_of_the_guard_is_tried() -> None:
     assert set(SPOILED) == set(QUESTIONS)
 
 
 @pytest.mark.parametrize(("spoil", "sentence"), [case for cases in SPOILED.values() for case in cases])
+@pytest.mark.isolation("catalogue guard", control=True)
 def test_the_guard_names_what_was_spoiled(scratch: Any, spoil: str, sentence: str) -> None:
     # Roles belong to the cluster and other databases of this run: undone with everything else.
     scratch.execute("BEGIN")
@@ -181,6 +184,7 @@ def test_the_guard_names_what_was_spoiled(scratch: Any, spoil: str, sentence: st
         scratch.execute("ROLLBACK")
 
 
+@pytest.mark.isolation("catalogue guard", control=True)
 def test_migrate_fails_on_a_spoiled_database(scratch_url: str, scratch: Any) -> None:
     scratch.execute("ALTER TABLE sites_asset DISABLE ROW LEVEL SECURITY")
     run = _start_migrate(scratch_url)
@@ -281,6 +285,7 @@ def test_a_release_that_died_before_handing_over_is_finished_by_the_next(
     assert _faults(scratch) == []
 
 
+@pytest.mark.isolation("catalogue guard", control=True)
 def test_manage_check_asks_the_database_too(scratch_url: str, scratch: Any) -> None:
     scratch.execute("ALTER TABLE sites_asset DISABLE ROW LEVEL SECURITY")
     run = subprocess.run(

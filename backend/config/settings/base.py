@@ -90,6 +90,7 @@ CACHES = {
         "BACKEND": "apps.core.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "posx",
+        "KEY_FUNCTION": "apps.sites.cache_keys.site_key",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
