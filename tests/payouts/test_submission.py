@@ -29,6 +29,7 @@ from tests.payouts.scenes import TOKEN, Scene, Thread, order_fault, transfers, w
 
 CREATE = "transactions.create"
 LOOK_UP = "transactions.by_external_id"
+MORE_THAN_THERE_IS = 10**10 * TOKEN
 
 
 @pytest.fixture
@@ -239,28 +240,41 @@ def test_an_unusable_key_claims_nothing(scene: Scene, settings: Any) -> None:
 
 
 def test_a_refused_only_send_fails_the_payout(scene: Scene, fireblocks_sandbox: FireblocksSandbox) -> None:
-    scene.sql("UPDATE sites_asset SET custody_vault_id = '404'")
-    assert work(scene) == {"failed": 1}
-    assert states(scene) == ("failed", "failed")
-    assert scene.attempts()[0].error_code.startswith("rejected:")
+    # given one payout that the vault cannot pay
+    scene.ready(MORE_THAN_THERE_IS)
+    assert work(scene) == {"submitted": 1, "failed": 1}
+    [payout] = [payout for payout in scene.payouts() if payout.status == "failed"]
+    [attempt] = [attempt for attempt in scene.attempts() if attempt.payout_id == payout.id]
+    assert (attempt.status, attempt.error_code, attempt.sends) == ("failed", "rejected:fireblocks_1406", 1)
+    assert len(transfers(fireblocks_sandbox)) == 1
 
 
 def test_a_refusal_after_an_unknown_send_is_asked_about_then_held(
-    scene: Scene, fireblocks_sandbox: FireblocksSandbox
+    database: None, bells_lost: None, fireblocks_sandbox: FireblocksSandbox
 ) -> None:
     # given a send without an answer, and a refused second one
+    scene = Scene()
+    scene.ready(MORE_THAN_THERE_IS)
     order_fault(fireblocks_sandbox, fault="error_500_before", operation=CREATE)
     work(scene)
-    scene.sql("UPDATE sites_asset SET custody_vault_id = '404'")
     assert later(scene) == {"submitting": 1}
-    # then nothing more is sent, also when the reason is gone
-    scene.sql("UPDATE sites_asset SET custody_vault_id = '0'")
+    # then nothing more is sent
     assert later(scene) == {"submitting": 1}
     assert (transfers(fireblocks_sandbox), scene.attempts()[0].sends) == ([], 2)
     # and after ten minutes a person has to look
     scene.sent_before(minutes=11)
     assert later(scene) == {"held": 1}
     assert scene.payout().hold_code == "rejected_after_unknown"
+
+
+def test_what_is_no_longer_what_was_approved_is_not_sent(
+    scene: Scene, fireblocks_sandbox: FireblocksSandbox
+) -> None:
+    scene.sql("UPDATE sites_asset SET custody_vault_id = '9'")
+    assert work(scene) == {"failed": 1}
+    [attempt] = scene.attempts()
+    assert (attempt.status, attempt.error_code, attempt.sends) == ("failed", "rejected:plan_changed", 0)
+    assert transfers(fireblocks_sandbox) == []
 
 
 def test_a_late_arrival_after_a_refusal_is_still_settled(

@@ -1,6 +1,6 @@
 """Batches: made from lines, then approved or rejected as a whole.
 
-Locks are taken in one order: batch, payouts, and what the outcome handler locks (docs/locks.md).
+Locks are taken in one order: batch, payouts, and what the outcome handler locks (docs/locking.md).
 """
 
 from __future__ import annotations
@@ -106,10 +106,16 @@ def batch_reject(*, batch_id: UUID, reason: str, rejected_by_id: UUID) -> Payout
         waiting = Payout.objects.filter(
             site_id=site_id, batch_id=batch.id, status=PayoutStatus.AWAITING_APPROVAL
         )
-        ids = list(waiting.order_by("id").values_list("id", flat=True))
+        ids = list(waiting.select_for_update().order_by("id").values_list("id", flat=True))
         _expect(waiting.update(status=PayoutStatus.CANCELLED, settled_at=Now()), batch.payout_count)
         announce(ids, Outcome(OutcomeKind.CANCELLED))
         return batch
+
+
+def plan_holds(*, batch_id: UUID) -> bool:
+    """STEP: whether the batch is still what its hash says, asset and source vault included."""
+    batch = PayoutBatch.objects.select_related("asset").get(site_id=require_scope(), id=batch_id)
+    return _rows_sha256(batch) == batch.plan_sha256
 
 
 def _approve(batch: PayoutBatch, *, approved_by_id: UUID | None) -> None:

@@ -45,6 +45,7 @@ class Leased:
     """A payout held by ``token``, its open attempt, and what was approved, as they were when it was claimed."""
 
     payout_id: UUID
+    batch_id: UUID
     token: UUID
     status: str
     claimed_at: datetime
@@ -133,6 +134,7 @@ def _open_attempt(payout: Payout, site_id: UUID) -> PayoutAttempt:
 def _leased(payout: Payout, attempt: PayoutAttempt, token: UUID, claimed_at: datetime) -> Leased:
     return Leased(
         payout_id=payout.id,
+        batch_id=payout.batch_id,
         token=token,
         status=payout.status,
         claimed_at=claimed_at,

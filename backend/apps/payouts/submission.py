@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from apps.core.doorbells import ring
 from apps.core.remote import RemoteError, RemoteRejected
-from apps.payouts.batches import SWEEPER
+from apps.payouts.batches import SWEEPER, plan_holds
 from apps.payouts.custody.base import AlreadySubmitted, Custody, CustodyUnknown, TransferRequest
 from apps.payouts.custody.choice import custody_in_use
 from apps.payouts.external_ids import external_id_parse
@@ -86,7 +86,14 @@ def payout_check_now(*, attempt_id: UUID) -> bool:
 
 
 def payout_send(custody: Custody, leased: Leased) -> str:
-    """ENTRY: send once under the attempt's external id and write what came of it. Returns as settle."""
+    """ENTRY: send once under the attempt's external id and write what came of it. Returns as settle.
+
+    Not sent when the asset or its vault is no longer what people approved.
+    """
+    with site_scope():
+        approved = plan_holds(batch_id=leased.batch_id)
+    if not approved:
+        return _rejected(leased, RemoteRejected("plan_changed", "the asset is not as it was approved"))
     if not send_counted(leased):
         return STALE
     try:
@@ -145,7 +152,7 @@ def _not_found(leased: Leased) -> str:
 
 def _rejected(leased: Leased, refusal: RemoteRejected) -> str:
     code = f"{REJECTED_MARK}{refusal.code}"[:64]
-    logger.warning("payout %s: custody refused: %s", leased.payout_id, refusal)
+    logger.warning("payout %s refused: %s", leased.payout_id, refusal)
     if leased.sends == 0:
         return write(leased, Verdict(PayoutStatus.FAILED), wait_s=None, error_code=code)
     # This call moved nothing; an earlier one, whose answer never came, may still arrive.

@@ -1,6 +1,7 @@
 """Releases and the payouts that carry them: putting them in, and following what became of them.
 
-Locks: the batch and its payouts are new or locked already by the payouts room; releases come after them.
+Locks (docs/locking.md): the batch and its payouts are new, or locked already by the payouts room; releases come
+after them, by (unlock_at, id).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def payout_batch_request(
 def releases_follow(payout_ids: Sequence[UUID], outcome: Outcome) -> None:
     """STEP: the payouts room's outcome handler: each release follows the payout that carries it."""
     carried = Release.objects.filter(site_id=require_scope(), payout_id__in=payout_ids)
-    expected = carried.count()
+    expected = len(carried.select_for_update().order_by("unlock_at", "id").values_list("id"))
     match outcome.kind:
         case OutcomeKind.PAID:
             released = {"released_at": Now(), "tx_hash": outcome.tx_hash}

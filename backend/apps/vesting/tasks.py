@@ -26,13 +26,19 @@ KEYS_A_BATCH = 1000
 @shared_task(base=FanOutTask)
 def unlock_vesting_releases() -> str:
     """Daily: unlock every due release of every site. The same sweep as unlock_due."""
-    return _unlock("apps.vesting.tasks.unlock_vesting_releases")
+    unlocked, more = _unlock()
+    if more:
+        ring("apps.vesting.tasks.unlock_vesting_releases")
+    return f"{unlocked} releases unlocked"
 
 
 @shared_task(base=FanOutTask)
 def unlock_due() -> str:
     """Each minute, and when an order was paid: unlock due releases."""
-    return _unlock("apps.vesting.tasks.unlock_due")
+    unlocked, more = _unlock()
+    if more:
+        ring("apps.vesting.tasks.unlock_due")
+    return f"{unlocked} releases unlocked"
 
 
 @shared_task(base=FanOutTask)
@@ -65,14 +71,16 @@ def cleanup_old_idempotency_keys() -> str:
     return f"{removed} keys removed"
 
 
-def _unlock(task_name: str) -> str:
+def _unlock() -> tuple[int, bool]:
+    """One round over the sites: how many were unlocked, and whether more may be due."""
     unfinished = False
     deadline_s = time.monotonic() + ROUND_BUDGET_S
 
     def work() -> int:
         nonlocal unfinished
         done = 0
-        for unlocked in map(releases_unlock_due, [RELEASES_A_BATCH] * BATCHES_A_SITE):
+        for _batch in range(BATCHES_A_SITE):
+            unlocked = releases_unlock_due(RELEASES_A_BATCH)
             done += unlocked
             if unlocked < RELEASES_A_BATCH:
                 return done
@@ -82,6 +90,4 @@ def _unlock(task_name: str) -> str:
         return done
 
     unlocked, sites_left = sweep_sites("unlock", work)
-    if unlocked and (unfinished or sites_left):
-        ring(task_name)
-    return f"{unlocked} releases unlocked"
+    return unlocked, unlocked > 0 and (unfinished or sites_left)
