@@ -12,7 +12,7 @@ from apps.accounts.models import Membership
 from apps.core.doorbells import ring
 from apps.vesting.models import Release
 from apps.vesting.services import allocation_grant
-from apps.vesting.tasks import cleanup_old_idempotency_keys, unlock_due, unlock_vesting_releases
+from apps.vesting.tasks import unlock_due, unlock_vesting_releases
 from apps.vesting.unlocking import releases_unlock_due
 from tests.factories import in_site, make_policy
 from tests.payouts.scenes import Scene, Thread
@@ -127,7 +127,3 @@ def test_more_than_a_round_rings_again(celery_worker: WorkerProcess) -> None:
             return not Release.objects.filter(status="locked").exists()
 
     wait_until(all_unlocked, 30, "every round has rung the next one")
-
-
-def test_cleaning_up_with_nothing_to_do_says_so() -> None:
-    assert cleanup_old_idempotency_keys() == "0 keys removed"
