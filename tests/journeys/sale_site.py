@@ -1,17 +1,15 @@
-"""A running system in this test process: the application over HTTP, the sandboxes, and a site that sells."""
+"""A running system in this test process: the application over HTTP, the sandboxes, and the demo's site."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
+from apps.core.context import acting_as
+from apps.operations.services.demo_seed import demo_seed
 from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.stripe_sandbox import StripeSandbox
-from tests.factories import make_member, make_policy, make_site, make_tier
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,7 @@ class SalePlace:
         return self.issuer.mint(subject)
 
 
-def given_site_that_sells() -> dict[str, Any]:
-    """One open tier, whose policy began in the past, and two members of staff; named as seed_demo names them."""
-    site = make_site("DEMO")
-    policy = make_policy(site, starts_at=timezone.now() - timedelta(days=150))
-    make_tier(site, policy=policy)
-    staff = {role: make_member(site, role).identity.subject for role in ("operator", "approver")}
-    return {"site_code": site.code, "staff": staff}
+def given_demo_site() -> dict[str, Any]:
+    """The demo's own site, as `manage.py seed_demo --json` describes it."""
+    with acting_as("command", "test"):
+        return demo_seed().as_dict()

@@ -18,7 +18,7 @@ from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.story import STEPS
 from devstack.stripe_sandbox import StripeSandbox
-from tests.journeys.sale_site import given_site_that_sells
+from tests.journeys.sale_site import given_demo_site
 from tests.servers import BACKEND
 from tests.workers import WorkerProcess
 
@@ -41,7 +41,7 @@ def stack(
         fireblocks_url=fireblocks_sandbox.base_url,
         issuer_url=issuer.base_url,
         variables={},
-        seed=given_site_that_sells(),
+        seed=given_demo_site(),
     )
     running.announce()
     return running

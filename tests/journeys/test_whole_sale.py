@@ -21,7 +21,7 @@ from devstack.provider_view import pay_as_a_browser, payment_event_delivery
 from devstack.story import STEPS, tell
 from devstack.stripe_sandbox import StripeSandbox
 from tests.journeys.conftest import StartWorker
-from tests.journeys.sale_site import SalePlace, given_site_that_sells
+from tests.journeys.sale_site import SalePlace, given_demo_site
 from tests.waiting import wait_until
 from tests.workers import WorkerProcess
 
@@ -33,7 +33,7 @@ def place(
     fireblocks_sandbox: FireblocksSandbox,
     issuer: LocalIssuer,
 ) -> SalePlace:
-    return SalePlace(app_server, stripe_sandbox, fireblocks_sandbox, issuer, given_site_that_sells())
+    return SalePlace(app_server, stripe_sandbox, fireblocks_sandbox, issuer, given_demo_site())
 
 
 class Buyer:
@@ -47,7 +47,7 @@ class Buyer:
         self.wallet = self.api.post("wallets/", {"address": f"0x{secrets.token_hex(20)}"}).expect(201)
 
     def buys_and_pays(self) -> None:
-        [tier] = self.api.every("tiers/")
+        tier, *_ = self.api.every("tiers/")
         wish = {"tier_id": tier["id"], "quantity_units": 1, "wallet_id": self.wallet["id"]}
         self.order = self.api.post("orders/", wish, key=secrets.token_hex(8)).expect(201)
         pay_as_a_browser(
