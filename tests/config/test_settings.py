@@ -83,8 +83,8 @@ def test_no_module_switches_debug_on_or_serves_any_host(module: str) -> None:
 
 def test_our_rooms_come_before_djangos() -> None:
     apps = settings.INSTALLED_APPS
-    ours = [index for index, name in enumerate(apps) if name.startswith("apps.")]
+    rooms = [name for name in apps if name.startswith("apps.") and name.count(".") == 1]
 
-    assert len(ours) == 11
-    assert max(ours) < min(index for index, name in enumerate(apps) if not name.startswith("apps."))
+    assert len(rooms) == 11
+    assert apps[:11] == rooms
     assert "django.contrib.sites" not in apps

@@ -121,7 +121,7 @@ STORAGES = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.json_parser.JsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.Auth0Authentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -145,6 +145,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Fields called status or unit have several sets of values; each set has its own name for clients.
+    "ENUM_NAME_OVERRIDES": {
+        "PeriodUnitEnum": "apps.vesting.models.PeriodUnit",
+        "OrderStatusEnum": "apps.orders.models.OrderStatus",
+        "ReleaseStatusEnum": "apps.vesting.models.ReleaseStatus",
+        "BatchStatusEnum": "apps.payouts.models.BatchStatus",
+        "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",
+        "AttemptStatusEnum": "apps.payouts.models.AttemptStatus",
+    },
 }
 
 AUTH0_DOMAIN = _env.AUTH0_DOMAIN
