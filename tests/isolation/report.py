@@ -45,7 +45,7 @@ class Tally:
 
     def lines(self) -> list[str]:
         """The table as text."""
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (kind, tried, str(self.cases[kind]), str(self.held[kind]), str(self.controls[kind]))
             for kind, tried in KINDS.items()
         ]

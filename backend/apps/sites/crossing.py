@@ -56,18 +56,25 @@ class SiteQuerySet(models.QuerySet[Row]):
             refuse_foreign_row(row)
         super()._add_hints(**hints)  # type: ignore[misc]
 
-    def _fetch_all(self) -> None:
-        if self._result_cache is None:
-            self._read_in = active_site_id()
-        refuse_crossing(self._read_in, f"Rows of {self.model._meta.label}")
-        super()._fetch_all()
+    @property
+    def _result_cache(self) -> list[Any] | None:
+        # Length, truth, index and iteration all answer from here once the rows were read.
+        rows: list[Any] | None = self.__dict__["_result_cache"]
+        if rows is not None:
+            refuse_crossing(self._read_in, f"Rows of {self.model._meta.label}")
+        return rows
+
+    @_result_cache.setter
+    def _result_cache(self, rows: list[Any] | None) -> None:
+        self.__dict__["_result_cache"] = rows
+        self._read_in = active_site_id()
 
     def _iterator(self, *args: Any) -> Iterator[Any]:
         begun_in = active_site_id()
         for row in super()._iterator(*args):  # type: ignore[misc]
+            yield row
             if active_site_id() != begun_in:
                 raise CrossedSiteScope(f"An iterator of site {begun_in} went on outside its scope.")
-            yield row
 
     def raw(self, *args: Any, **kwargs: Any) -> RawQuerySet[Any]:
         made: Any = super().raw(*args, **kwargs)
