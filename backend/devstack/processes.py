@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -51,19 +53,42 @@ def spawn(
     stdout and stderr go to `output`; `user` is switched to when this process is root.
     """
     groups: list[str | int] | None = [] if user else None
-    return subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=None if env is None else dict(env),
-        cwd=cwd,
-        user=user,
-        group=user,
-        extra_groups=groups,
-        start_new_session=True,
-        preexec_fn=die_with_parent(death_signal),
-    )
+    with _signals_wait():
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            user=user,
+            group=user,
+            extra_groups=groups,
+            start_new_session=True,
+            preexec_fn=die_with_parent(death_signal),
+        )
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Requests to stop that come meanwhile are delivered at the end.
+
+    With a preexec_fn, Python runs the hooks that modules registered around a fork, logging's lock among them. A handler
+    that raises inside one is ignored there: Ctrl-C is lost, the lock stays taken, and no other thread can ever fork.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread only
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda which, _: came.append(which)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for which in came:
+            signal.raise_signal(which)
 
 
 def wait_gone(pid: int, timeout_s: float) -> bool:

@@ -1,0 +1,28 @@
+"""Ctrl-C while a server is being started is not lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.servers import BACKEND
+
+# The signal comes inside a hook that runs around a fork, where an exception would be ignored.
+_PROGRAM = """
+import os, signal, subprocess
+from devstack.processes import spawn
+
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+try:
+    spawn(["true"], output=subprocess.DEVNULL)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_an_interrupt_during_a_fork_still_stops() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], cwd=BACKEND, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
