@@ -28,6 +28,8 @@ class MemberView(APIView):
 
     read_roles: ClassVar[frozenset[Role]] = EVERYONE
     write_roles: ClassVar[frozenset[Role]] = EVERYONE
+    # Methods that a caller who is no member yet may use; they open neither reading() nor writing().
+    newcomer_methods: ClassVar[frozenset[str]] = frozenset()
 
     @contextmanager
     def reading(self) -> Iterator[Membership]:

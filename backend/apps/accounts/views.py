@@ -33,6 +33,8 @@ _PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` sa
 class MeView(MemberView):
     """The caller in this site."""
 
+    newcomer_methods = frozenset({"POST"})
+
     @extend_schema(operation_id="me_read", responses={200: MeSerializer, 404: _PROBLEM})
     def get(self, request: Request) -> Response:
         """Who you are in this site, in which role, with which wallet. 404 when you are not a member."""
