@@ -1,0 +1,142 @@
+"""Two sites with the same full set of rows, and a caller of the highest role in each who owns some of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.accounts.models import Membership, Role, Wallet
+from apps.core.ids import uuid7
+from apps.orders.models import Order
+from apps.payouts.batches import PayoutLine, batch_create
+from apps.payouts.models import PayoutBatch
+from apps.sites.models import Site
+from apps.tiers.models import Tier
+from apps.tiers.services import tier_reserve
+from apps.vesting.models import Allocation
+from apps.vesting.services import allocation_grant
+from tests.admin.rows import fill_site, unlock_some
+from tests.clients import api, api_of
+from tests.factories import (
+    in_site,
+    make_address,
+    make_asset,
+    make_member,
+    make_policy,
+    make_tier,
+    make_wallet,
+)
+
+TOKEN = 10**18
+
+
+class UnknownParameter(KeyError):
+    """An endpoint takes an id or a value that the walk cannot make yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Teach tests/isolation/doors/twins.py to make {name!r}: a row for it, or a sample.")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One of the two sites. ``ids`` are rows that the caller may use, by the names that the API gives them."""
+
+    site: Site
+    caller: Membership
+    ids: dict[str, UUID]
+    samples: dict[str, Any]
+    members: dict[str, Membership]
+
+    def client(self, role: str = Role.APPROVER) -> APIClient:
+        """A client of the member with this role; the approver is the one who owns rows."""
+        return api_of(self.members[role])
+
+    def id_of(self, name: str) -> str:
+        """The caller's own row for a parameter like ``order_id``. Raises UnknownParameter."""
+        try:
+            return str(self.ids[name])
+        except KeyError:
+            raise UnknownParameter(name) from None
+
+    def sample(self, name: str) -> Any:
+        """A good value for a field that its schema alone does not describe, or None."""
+        return self.samples.get(name)
+
+
+def stranger_client(site: Site) -> APIClient:
+    """Somebody with a valid token who is a member nowhere."""
+    return api(site, "test|stranger")
+
+
+def make_twin(code: str) -> Twin:
+    """A site in which there is more than one row of everything that is listed; registration is closed."""
+    site = fill_site(code)
+    site.host, site.registration_open = f"{code.lower()}.example.test", False
+    site.save(update_fields=["host", "registration_open"])
+    members = {role.value: make_member(site, role, subject=f"test|{code}-{role}") for role in Role}
+    caller, other = members[Role.APPROVER], members[Role.OPERATOR]
+    wallet = make_wallet(caller)
+    make_wallet(caller, is_active=False)
+    asset = make_asset(site, "SECOND", custody_asset_id=f"ASSET_OF_{code}")
+    policy = make_policy(site, f"Policy of {code}")
+    tier = make_tier(site, asset=asset, policy=policy, name=f"Tier of {code}")
+    orders = [_pending_order(tier, caller, wallet) for _ in range(2)]
+    allocations = [_allocation(tier, caller) for _ in range(2)]
+    releases = [each for each in unlock_some(site) if each.allocation_id == allocations[0].id]
+    batch = _batch(site, tier, other)
+    ids = {
+        "order_id": orders[0].id,
+        "tier_id": tier.id,
+        "wallet_id": wallet.id,
+        "asset_id": asset.id,
+        "policy_id": policy.id,
+        "allocation_id": allocations[0].id,
+        "release_id": releases[0].id,
+        "batch_id": batch.id,
+        "member_id": members[Role.BUYER].id,
+        "beneficiary_id": caller.id,
+    }
+    samples = {"plan_sha256": batch.plan_sha256, "address": wallet.address, "cliff_count": 0, "limit": 50}
+    return Twin(site, caller, ids, samples, members)
+
+
+def _pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
+    with in_site(buyer.site):
+        order = Order.objects.create(
+            buyer=buyer,
+            tier=tier,
+            wallet=wallet,
+            policy_id=tier.policy_id,
+            quantity_units=1,
+            price_minor=tier.price_minor,
+            amount_minor=tier.price_minor,
+            currency=tier.currency,
+            tokens_base_units=tier.tokens_per_unit_base_units,
+            expires_at=timezone.now() + timedelta(hours=1),
+        )
+        tier_reserve(tier_id=tier.id, buyer_id=buyer.id, quantity_units=1)
+    return order
+
+
+def _allocation(tier: Tier, beneficiary: Membership) -> Allocation:
+    with in_site(beneficiary.site):
+        return allocation_grant(
+            asset_id=tier.asset_id,
+            beneficiary_id=beneficiary.id,
+            policy_id=tier.policy_id,
+            amount_base_units=50 * TOKEN,
+            source_kind="test",
+            source_id=uuid7(),
+            starts_at=timezone.now() - timedelta(days=100),
+        )
+
+
+def _batch(site: Site, tier: Tier, requested_by: Membership) -> PayoutBatch:
+    lines = [PayoutLine(make_address(), amount * TOKEN) for amount in (3, 4)]
+    with in_site(site):
+        return batch_create(asset_id=tier.asset_id, requested_by_id=requested_by.id, lines=lines)[0]
