@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives import serialization
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from apps.core import doorbells
 from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.stripe_sandbox import StripeSandbox
 from tests.app_server import serve_application
 from tests.clients import local_issuer
-from apps.core import doorbells
 from tests.databases import Cleaner, connect_as_superuser
 from tests.servers import APP_PORT, MIGRATE_FAILURE
 from tests.workers import WorkerProcess
@@ -88,13 +88,16 @@ def celery_worker(
     database: None, _worker_process: WorkerProcess, request: pytest.FixtureRequest
 ) -> Iterator[WorkerProcess]:
     """A running worker process, shared by the tests of this process; a test that kills it gets it back."""
-    if not _worker_process.running():
+    if _worker_process.running():
+        _worker_process.listen()
+    else:
         _worker_process.start()
     request.node.stash[_WORKER_LOG] = (_worker_process, _worker_process.log_size_bytes())
     yield _worker_process
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         client.delete("celery")  # what still waits in the queue would run against the next test's rows
     if _worker_process.running():
+        _worker_process.deafen()
         _worker_process.wait_idle()
 
 

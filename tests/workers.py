@@ -65,6 +65,14 @@ class WorkerProcess:
         """Wait until no task runs or waits in the worker. Raises TimeoutError."""
         wait_until(lambda: self.running() is False or self._idle(), timeout_s, f"{self.name} is idle")
 
+    def listen(self) -> None:
+        """Take doorbells (again, after `deafen`)."""
+        self._consume("add_consumer")
+
+    def deafen(self) -> None:
+        """Take no more doorbells: a test that did not ask for a worker rings into an empty house."""
+        self._consume("cancel_consumer")
+
     def log_text(self, from_byte: int = 0, limit_bytes: int = 20_000) -> str:
         """What the worker wrote since `from_byte`, at most the last `limit_bytes`."""
         written = self.log.read_bytes()[from_byte:] if self.log.exists() else b""
@@ -79,6 +87,22 @@ class WorkerProcess:
         if process is not None:
             stop_group(process.pid, signals=signals)
             process.wait(timeout=10)
+
+    def _consume(self, command: str) -> None:
+        from config.celery import app
+
+        def answered() -> bool:
+            replies = app.control.broadcast(
+                command,
+                arguments={"queue": "celery"},
+                destination=[self.name],
+                reply=True,
+                timeout=2.0,
+                limit=1,
+            )
+            return bool(replies)
+
+        wait_until(answered, 10.0, f"{self.name} answers {command}")
 
     def _answers_or_died(self) -> bool:
         from config.celery import app

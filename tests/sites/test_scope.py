@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from apps.accounts.models import Membership, Wallet
 from apps.core.context import acting_as
+from apps.idempotency.models import IdempotencyKey
 from apps.sites.models import Asset, Site
 from apps.sites.scope import (
     CrossedSiteScope,
@@ -99,9 +101,19 @@ def test_a_row_of_another_site_cannot_be_written() -> None:
 @pytest.mark.isolation("moving a row")
 def test_a_row_cannot_be_moved_to_another_site() -> None:
     here, there = make_site("NA"), make_site("ASIA")
-    asset = make_asset(here)
+    with in_site(here):
+        # A table whose site no Frozen rule holds: the policy alone must refuse.
+        made = IdempotencyKey.objects.create(
+            caller="c", operation="o", key="k", body_sha256="0" * 64, lease_until=timezone.now()
+        )
     with pytest.raises(ProgrammingError, match="row-level security"), in_site(here):
-        Asset.objects.filter(pk=asset.pk).update(site=there)
+        IdempotencyKey.objects.filter(pk=made.pk).update(site=there)
+
+
+def test_an_asset_cannot_change_what_its_amounts_mean() -> None:
+    asset = make_asset(make_site())
+    with pytest.raises(IntegrityError, match="cannot change"), in_site(asset.site):
+        Asset.objects.filter(pk=asset.pk).update(decimals=6)
 
 
 @pytest.mark.isolation("foreign keys")

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
+from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
 from apps.orders.models import Order, OrderStatus
-from apps.payouts.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
 
 # A unit costs at least one minor unit, and Stripe takes amounts of eight digits at most
 # (https://docs.stripe.com/api/payment_intents/create, "amount").

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.accounts.member_view import STAFF, MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import CONTENT_TYPE
+from apps.core.shapes import PROBLEM
 from apps.idempotency.header import HEADER, REPLAYED_HEADER, idempotency_request
 from apps.orders.models import OrderStatus
 from apps.orders.problems import order_unknown
@@ -24,7 +25,6 @@ from apps.orders.serializers import (
     StaffOrderSerializer,
 )
 from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create
-from apps.payouts.shapes import PROBLEM
 
 _STATUS = OpenApiParameter("status", str, enum=OrderStatus.values, description="Only orders in this state.")
 _KEY = OpenApiParameter(

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
+from apps.core.shapes import StrictSerializer, base_units_text
 from apps.payouts.models import AttemptStatus, BatchRule, BatchStatus, Payout, PayoutBatch, PayoutStatus
-from apps.payouts.shapes import StrictSerializer, base_units_text
 
 
 class BatchSerializer(serializers.Serializer[Any]):

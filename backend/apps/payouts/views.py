@@ -16,6 +16,7 @@ from apps.accounts.member_view import APPROVERS, STAFF, MemberView
 from apps.accounts.models import Membership
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
+from apps.core.shapes import PROBLEM
 from apps.idempotency.header import idempotency_request
 from apps.payouts.answered_once import KEY_PARAMETER, answered_once
 from apps.payouts.batches import batch_approve, batch_reject
@@ -28,7 +29,6 @@ from apps.payouts.serializers import (
     PayoutSerializer,
     RejectionSerializer,
 )
-from apps.payouts.shapes import PROBLEM
 
 _REFUSALS = {400: PROBLEM, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 422: PROBLEM}
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.amounts import BaseUnitsField
 from apps.core.ids import uuid7
+from apps.core.rules import Frozen
 from apps.sites.owned import SiteOwned
 from apps.sites.rules.policy import site_rules
 
@@ -87,6 +88,8 @@ class Asset(SiteOwned):
         constraints = [
             *site_rules("asset"),
             models.UniqueConstraint(fields=["site", "code"], name="asset_site_code_key"),
+            # An amount in base units means another number of tokens under other decimals.
+            Frozen(name="asset_frozen", fields=["site", "code", "decimals", "chain_id", "contract_address"]),
             models.CheckConstraint(condition=Q(decimals__lte=36), name="asset_decimals_at_most_36"),
             models.CheckConstraint(
                 condition=Q(auto_approve_below_base_units__gte=0), name="asset_auto_approve_not_negative"

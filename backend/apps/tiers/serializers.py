@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.payouts.shapes import base_units_text
+from apps.core.shapes import base_units_text
 from apps.tiers.models import Tier
 from apps.vesting.serializers import TermsSerializer
 

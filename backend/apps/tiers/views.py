@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.accounts.member_view import PublicSiteView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
-from apps.payouts.shapes import PROBLEM
+from apps.core.shapes import PROBLEM
 from apps.sites.scope import site_scope
 from apps.tiers.queries import tier_on_show, tiers_on_show
 from apps.tiers.serializers import TierSerializer

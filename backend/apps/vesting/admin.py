@@ -34,7 +34,7 @@ class VestingPolicyAdmin(WritableAdmin):
     list_filter = ("is_active",)
     search_fields = ("id", "name")
     ordering = ("name", "-version")
-    fixed = ("name", "version", *TERMS_FIELDS)
+    fixed = ("name", "version", "starts_at", *TERMS_FIELDS)
 
     def columns_of_a_new_row(self) -> list[str]:
         return [name for name in super().columns_of_a_new_row() if name != "version"]

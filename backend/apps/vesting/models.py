@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -61,6 +63,10 @@ def _terms_check(prefix: str) -> models.CheckConstraint:
     )
 
 
+EARLIEST_START = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_START = datetime(2200, 1, 1, tzinfo=UTC)
+
+
 class VestingPolicy(SiteOwned, Terms):
     """A template of terms. Its terms never change: other terms are another version."""
 
@@ -79,7 +85,14 @@ class VestingPolicy(SiteOwned, Terms):
             *site_rules("vestingpolicy"),
             models.UniqueConstraint(fields=["site", "name", "version"], name="vestingpolicy_version_once"),
             _terms_check("vestingpolicy"),
-            Frozen(name="vestingpolicy_frozen", fields=["site", "name", "version", *TERMS_FIELDS]),
+            # A start that no calendar reaches would be found out when a buyer has paid.
+            models.CheckConstraint(
+                condition=Q(starts_at__isnull=True) | Q(starts_at__range=(EARLIEST_START, LATEST_START)),
+                name="vestingpolicy_start_is_sane",
+            ),
+            Frozen(
+                name="vestingpolicy_frozen", fields=["site", "name", "version", "starts_at", *TERMS_FIELDS]
+            ),
             AuditTrail(
                 name="vestingpolicy_audit",
                 fields=["name", "version", "starts_at", "is_active", *TERMS_FIELDS],

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.problems import Problem, invalid
 from apps.sites.scope import site_scope
-from apps.vesting.models import VestingPolicy
+from apps.vesting.models import EARLIEST_START, LATEST_START, VestingPolicy
 from apps.vesting.schedule import MAX_BASE_UNITS, Terms, TermsError, parts_of
 
 
@@ -38,6 +38,8 @@ def policy_create(*, name: str, starts_at: datetime | None = None, **terms: int 
 def _refuse_impossible(terms: dict[str, int | str], starts_at: datetime | None) -> None:
     """A policy is sold long before it is applied: what cannot become a schedule is refused now."""
     try:
+        if starts_at is not None and not EARLIEST_START <= starts_at <= LATEST_START:
+            raise TermsError("date_out_of_range", "a start lies between the years 2000 and 2200")
         made = Terms(**terms)  # type: ignore[arg-type]  # Terms checks each type itself
         if made.parts and made.tge_basis_points == 10_000:
             raise TermsError(

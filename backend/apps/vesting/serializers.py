@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.payouts.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
+from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
 from apps.vesting.models import Allocation, PeriodUnit, Release, ReleaseStatus, VestingSchedule
 from apps.vesting.payout_link import RELEASES_A_BATCH
 from apps.vesting.queries import AssetSums

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from apps.accounts.member_view import MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
-from apps.payouts.shapes import PROBLEM
+from apps.core.shapes import PROBLEM
 from apps.vesting.parameters import ALLOCATION, STATUS
 from apps.vesting.queries import allocations, releases, schedule_of, sums_by_asset
 from apps.vesting.serializers import (

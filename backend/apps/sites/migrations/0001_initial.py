@@ -7,6 +7,7 @@ from django.db import migrations, models
 
 import apps.core.amounts
 import apps.core.ids
+import apps.core.rules
 import apps.sites.rules.policy
 import apps.sites.scope
 
@@ -139,6 +140,11 @@ class Migration(migrations.Migration):
                     ),
                     models.UniqueConstraint(fields=("site", "id"), name="asset_site_id_key"),
                     models.UniqueConstraint(fields=("site", "code"), name="asset_site_code_key"),
+                    apps.core.rules.Frozen(
+                        fields=["site", "code", "decimals", "chain_id", "contract_address"],
+                        name="asset_frozen",
+                        once=False,
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(("decimals__lte", 36)), name="asset_decimals_at_most_36"
                     ),

@@ -1,4 +1,4 @@
-"""Strict shapes of what comes in, and amounts as text on the way out; the vesting room uses them too."""
+"""Strict shapes of what comes in, and amounts as text on the way out."""
 
 from __future__ import annotations
 
