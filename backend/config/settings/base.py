@@ -12,7 +12,7 @@ _env = current_environment()
 
 SECRET_KEY = _env.SECRET_KEY
 DEBUG = False  # everywhere: a failure is a problem document outside and a traceback in the log
-ALLOWED_HOSTS = _env.ALLOWED_HOSTS
+ALLOWED_HOSTS = [*_env.ALLOWED_HOSTS, "healthcheck.railway.app"]  # the Host of Railway's health check, anywhere
 CSRF_TRUSTED_ORIGINS = _env.CSRF_TRUSTED_ORIGINS
 RAILWAY_PUBLIC_DOMAIN = _env.RAILWAY_PUBLIC_DOMAIN
 

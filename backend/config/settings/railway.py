@@ -2,11 +2,8 @@
 
 from config.logs import logging_settings
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS as _ALLOWED_HOSTS
 from config.settings.base import LOG_LEVEL as _LOG_LEVEL
 from config.settings.base import REST_FRAMEWORK as _REST_FRAMEWORK
-
-ALLOWED_HOSTS = [*_ALLOWED_HOSTS, "healthcheck.railway.app"]
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
