@@ -146,6 +146,7 @@ def process_environment(variables: Mapping[str, str], *, web_port: int, state: S
         **mine,
         **variables,
         "PORT": str(web_port),
+        "BIND_ADDRESS": HOST,  # demo passwords and tokens are for this machine only
         "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "POSX_STATE_DIR": str(state.directory),
         "PYTHONPATH": str(BACKEND),
