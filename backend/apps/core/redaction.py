@@ -1,4 +1,4 @@
-"""What must never reach a log: tokens, provider keys, PEM keys, passwords inside addresses."""
+"""What must never reach a log: tokens, provider keys, PEM keys, passwords inside addresses, values of rows."""
 
 import re
 
@@ -15,6 +15,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),  # a JWT without its header
     (re.compile(r"\b(sk|rk)_(test|live)_\w+|\bwhsec_\w+"), _HIDDEN),
     (re.compile(r"\b((?:pi|seti|cs)_\w+?)_secret_\w+"), rf"\1_secret_{_HIDDEN}"),
+    # PostgreSQL quotes rows and statements in its errors, and psycopg2 writes parameters into the statement.
+    (re.compile(r"(?m)^(\s*(?:DETAIL|CONTEXT|QUERY|LINE \d+):).*$"), rf"\1 {_HIDDEN}"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/@]+(?:@[^\s/@]+)*@"), rf"\1:{_HIDDEN}@"),
 )
 

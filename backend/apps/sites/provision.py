@@ -107,6 +107,10 @@ def _statements(cursor: Any, *, correct_attributes: bool) -> list[sql.Composable
         if is_login:
             statement += sql.SQL(" PASSWORD {}").format(sql.Literal(_password(role)))
         made.append(statement)
+    if correct_attributes:
+        # Every process shares this login, so each could read the others' statements in pg_stat_activity, and
+        # psycopg2 writes parameters into them. Only a superuser may say so; the login itself cannot undo it.
+        made.append(sql.SQL("ALTER ROLE {} SET track_activities = off").format(sql.Identifier(roles.APP)))
     named = {name: sql.Identifier(role) for name, role in roles.BY_WORD.items()}
     named["db"] = sql.Identifier(settings.DATABASE_ADMIN["NAME"])
     inherits = " WITH INHERIT TRUE" if cursor.connection.server_version >= _FIRST_WITH_INHERIT_OPTION else ""
