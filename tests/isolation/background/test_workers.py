@@ -34,9 +34,12 @@ def _one_child() -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 def worker(_one_child: WorkerProcess, sites: TwoSites) -> Iterator[WorkerProcess]:
-    if not _one_child.running():
+    if _one_child.running():
+        _one_child.listen()
+    else:
         _one_child.start()
     yield _one_child
+    _one_child.deafen()
     _one_child.wait_idle()
 
 
