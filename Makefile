@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation lint requirements clean
+.PHONY: help up demo test isolation lint requirements clean bench
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 	cd backend && ../$(BIN)/lint-imports --config ../pyproject.toml
 	cd backend && DJANGO_SETTINGS_MODULE=config.settings.build ../$(BIN)/python -W "ignore:Got an error checking" manage.py makemigrations --check --dry-run
 	$(BIN)/python .ci/check_deploy.py
+
+bench: $(VENV)/.local-stamp ## what row security costs, as ratios in one run
+	@cd backend && exec ../$(BIN)/python -m devstack.bench
 
 requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
 	@for name in base production local test provers; do \

@@ -1,0 +1,1 @@
+"""What things cost, as ratios of two ways in one run: seconds of a noisy machine say nothing."""

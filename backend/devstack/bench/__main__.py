@@ -1,0 +1,52 @@
+"""``make bench``: a throw-away database server, filled once, and the comparisons over it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from devstack.bench.row_security import ROWS, SITES, compare_row_security, fill
+from devstack.bench.timing import table
+from devstack.environment import BACKEND
+from devstack.postgres import PostgresServer
+from devstack.postgres_place import remove_data
+from devstack.screen import Progress
+
+
+def main() -> None:
+    """Print the ratios; nothing is asserted, these machines are noisy."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    progress = Progress(sys.stdout, steps=4)
+    with tempfile.TemporaryDirectory(prefix="posx-bench-") as home:
+        server = PostgresServer(Path(home) / "postgres", durable=False)
+        try:
+            with progress.step("PostgreSQL"):
+                server.start()
+                url = server.ensure_database("posx_bench")
+            with progress.step("migrations"):
+                _migrate(url)
+            with progress.step(f"{ROWS:,} releases of {SITES} sites"):
+                fill(url)
+            with progress.step("with and without row security"):
+                rows = compare_row_security(url, rounds)
+        finally:
+            server.stop()
+            remove_data(Path(home) / "postgres")
+    title = f"\nRow security, {ROWS:,} releases of {SITES} sites, medians in one run"
+    sys.stdout.write(table(title, rows, baseline="without", subject="with") + "\n")
+
+
+def _migrate(url: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.local"}
+    command = [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity=0"]
+    subprocess.run(command, cwd=BACKEND, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    main()
