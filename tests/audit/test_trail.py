@@ -11,6 +11,7 @@ from apps.accounts.models import Membership
 from apps.audit.models import AuditEvent
 from apps.core.context import acting_as, bind_request_id
 from apps.core.ids import uuid7
+from apps.core.middleware import sane_request_id
 from apps.sites.scope import site_scope
 from tests.factories import in_site, make_member, make_site
 
@@ -93,3 +94,12 @@ def test_history_of_another_site_cannot_be_written() -> None:
             " action) VALUES (%s, %s, now(), 'user', 'x', '', 't', %s, 'insert')",
             [uuid7(), there.id, uuid7()],
         )
+
+
+def test_the_longest_request_id_that_is_taken_fits() -> None:
+    longest = "x" * 64
+    assert sane_request_id(longest) == longest
+    site = make_site()
+    with bind_request_id(longest):
+        member = make_member(site)
+    assert _events(site, member.id)[0].request_id == longest

@@ -70,7 +70,7 @@ def test_a_sane_request_id_is_taken_and_given_back(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "short", "x" * 101, "with space in it", "line\nbreak-1234", "ümlaut-1234"]
+    "given", ["", "short", "x" * 65, "with space in it", "line\nbreak-1234", "ümlaut-1234"]
 )
 def test_any_other_request_id_is_replaced(client: Client, given: str) -> None:
     response = client.get("/api/whose/", HTTP_X_REQUEST_ID=given)

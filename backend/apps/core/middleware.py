@@ -17,7 +17,7 @@ from apps.core.views.errors import is_api, plain
 
 access_log = logging.getLogger("posx.access")
 
-_SANE = re.compile(r"[A-Za-z0-9._:-]{8,100}", re.ASCII)
+_SANE = re.compile(r"[A-Za-z0-9._:-]{8,64}", re.ASCII)  # as wide as audit rows hold
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
