@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any
 
-from django.db import connection
+from django.db import connection, reset_queries
 from django.test.utils import CaptureQueriesContext
 
 from tests.isolation.doors.wishes import Wish
@@ -17,7 +18,7 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'(?:::\w+(?:\[\])?)?")
 _SAVEPOINT = re.compile(r'"s\d+_x\d+"')
 _CSRF = re.compile(r'name="csrfmiddlewaretoken" value="\w+"')
 # Differ from one request to the next whatever is asked.
-_OWN_OF_A_REQUEST = frozenset({"x-request-id", "set-cookie"})
+_OWN_OF_A_REQUEST = frozenset({"x-request-id", "set-cookie", "expires"})
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,19 @@ class Answer:
 
     def differences(self, other: Answer) -> list[str]:
         """In what the two can be told apart; the number of statements stands for the time taken."""
-        return [
+        told = [
             f"{name}: {mine!r} / {theirs!r}"
             for name, mine, theirs in (
                 ("status", self.status, other.status),
                 ("headers", self.headers, other.headers),
                 ("body", self.text, other.text),
-                ("statements", self.statements, other.statements),
             )
             if mine != theirs
         ]
+        if self.statements != other.statements:
+            lines = unified_diff(self.statements, other.statements, "foreign", "unknown", lineterm="", n=0)
+            told.append("statements: " + " ".join(lines))
+        return told
 
     def leaks(self, marks: Collection[str], sent: str) -> list[str]:
         """Marks that stand in the answer and were not sent."""
@@ -51,6 +55,7 @@ class Answer:
 
 def asked(client: Any, wish: Wish, method: str | None = None) -> Answer:
     """Send it and look at the answer as the caller sees it."""
+    reset_queries()  # the log of a long run is cut off in the middle of a capture otherwise
     with CaptureQueriesContext(connection) as queries:
         response = wish.send(client, method)
     return answer_of(response, queries, wish.text())
