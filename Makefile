@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation lint requirements clean bench
+.PHONY: help up demo test isolation provers lint requirements clean bench
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,8 @@ test: $(VENV)/.test-stamp ## all tests, in parallel, on servers of their own (WO
 
 isolation: $(VENV)/.test-stamp $(PROVERS)/.stamp ## every attempt to cross a site, as a table by kind
 	@$(BIN)/python -m pytest -n $(WORKERS) --isolation
+
+provers: $(PROVERS)/.stamp ## install pgrls and squawk, which isolation tests use (others skip them)
 
 lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, deployment checks
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
-"""A pytest plugin: `--isolation` runs the tests marked `isolation(kind)` and ends with a table by kind.
+"""A pytest plugin: `--isolation` runs the tests marked `isolation(kind)` only; that and `--isolation-table` (all tests)
+end with a table by kind and fail when one was not tried or did not hold.
 
 Loaded for every run (pyproject.toml), so that any test may carry the mark. Under xdist the counts travel to the
 controller inside the reports.
@@ -59,8 +60,9 @@ class Tally:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--isolation`."""
+    """`--isolation` and `--isolation-table`."""
     parser.addoption("--isolation", action="store_true", help="run the isolation tests and print their table")
+    parser.addoption("--isolation-table", action="store_true", help="run all tests and print that table")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,7 +99,7 @@ _reports: list[pytest.TestReport] = []
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run when a kind was not tried or did not hold."""
     config = session.config
-    if not config.option.isolation or hasattr(config, "workerinput"):
+    if not _wants_table(config) or hasattr(config, "workerinput"):
         return
     tally = config.stash[_TALLY]
     for report in _reports:
@@ -111,7 +113,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table, and what is missing in it."""
-    if not config.option.isolation:
+    if not _wants_table(config):
         return
     tally = config.stash[_TALLY]
     terminalreporter.section("isolation")
@@ -119,6 +121,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(line)
     for fault in tally.faults():
         terminalreporter.line(f"NOT HELD  {fault}", red=True)
+
+
+def _wants_table(config: pytest.Config) -> bool:
+    return bool(config.option.isolation or config.option.isolation_table)
 
 
 def _named(item: pytest.Item, mark: pytest.Mark) -> tuple[str, bool]:

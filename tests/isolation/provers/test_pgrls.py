@@ -23,8 +23,9 @@ KIND = pytest.mark.isolation("outside provers")
 @pytest.fixture(autouse=True)
 def _programs(request: pytest.FixtureRequest) -> None:
     if not programs.installed():
-        missing = "the provers are not installed: run `make isolation`"
-        pytest.fail(missing) if request.config.option.isolation else pytest.skip(missing)
+        missing = "the provers are not installed: run `make provers`"
+        option = request.config.option
+        pytest.fail(missing) if option.isolation or option.isolation_table else pytest.skip(missing)
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ KIND = pytest.mark.isolation("outside provers")
 @pytest.fixture(autouse=True)
 def _programs(request: pytest.FixtureRequest, database: None) -> None:
     if not programs.installed():
-        missing = "the provers are not installed: run `make isolation`"
-        pytest.fail(missing) if request.config.option.isolation else pytest.skip(missing)
+        missing = "the provers are not installed: run `make provers`"
+        option = request.config.option
+        pytest.fail(missing) if option.isolation or option.isolation_table else pytest.skip(missing)
 
 
 def _later_migrations(loader: MigrationLoader) -> list[tuple[str, str]]:
