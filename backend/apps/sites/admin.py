@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.sites.models import Asset, Site
+from apps.sites.models import Asset, CustodyProvider, Site
 from apps.sites.scoped_admin.base import PlatformAdmin, SiteModelForm, WritableAdmin
 
 ADDRESS = RegexValidator(r"^0x[0-9a-fA-F]{40}\Z", _("0x and 40 hexadecimal digits"))
@@ -60,12 +60,24 @@ class SiteAdmin(PlatformAdmin):
 class AssetForm(SiteModelForm):
     """A token. Where it lives on chain and at the custodian is checked in form only."""
 
+    def clean(self) -> dict[str, Any]:
+        """A hot wallet sends from its address, to a contract."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("custody_provider") == CustodyProvider.EVM and "custody_vault_id" in cleaned:
+            ADDRESS(cleaned["custody_vault_id"])
+        return cleaned
+
     def clean_contract_address(self) -> str:
         """An address, or empty for a chain's own coin."""
         address: str = self.cleaned_data["contract_address"].strip()
         if address:
             ADDRESS(address)
         return address
+
+
+# Not for the staff of the site: whoever may raise the limit needs no second person any more, and provider and
+# depth decide what counts as sent.
+PLATFORM_ONLY = ("auto_approve_below_base_units", "custody_provider", "confirmations")
 
 
 @admin.register(Asset)
@@ -79,8 +91,7 @@ class AssetAdmin(WritableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        # Whoever may raise this limit needs no second person any more, so it is not for the staff of the site.
-        return fields if _is_platform_admin(request) else [*fields, "auto_approve_below_base_units"]
+        return fields if _is_platform_admin(request) else [*fields, *PLATFORM_ONLY]
 
 
 def _is_platform_admin(request: HttpRequest) -> bool:

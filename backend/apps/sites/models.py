@@ -65,8 +65,18 @@ class Site(models.Model):
         return self.code
 
 
+class CustodyProvider(models.TextChoices):
+    """Who holds the keys that send an asset."""
+
+    FIREBLOCKS = "fireblocks", _("Fireblocks")
+    EVM = "evm", _("Our own hot wallet, directly on chain")
+
+
 class Asset(SiteOwned):
-    """A token of a site on a chain. Its decimals and identity never change once it exists."""
+    """A token of a site on a chain. Its decimals and identity never change once it exists.
+
+    For the provider ``evm`` the vault account is the hot wallet's address (docs/custody.md).
+    """
 
     code = models.CharField(_("code"), max_length=16)
     name = models.CharField(_("name"), max_length=120)
@@ -74,7 +84,24 @@ class Asset(SiteOwned):
     chain_id = models.PositiveBigIntegerField(_("chain id"), help_text=_("EIP-155"))
     contract_address = models.CharField(_("contract address"), max_length=42, blank=True)
     custody_asset_id = models.CharField(_("custody asset id"), max_length=64)
-    custody_vault_id = models.CharField(_("custody vault account"), max_length=64)
+    custody_vault_id = models.CharField(
+        _("custody vault account"), max_length=64, help_text=_("Sent from here; a hot wallet is its address")
+    )
+    custody_provider = models.CharField(
+        _("custody provider"),
+        max_length=16,
+        choices=CustodyProvider.choices,
+        default=CustodyProvider.FIREBLOCKS,
+        db_default="fireblocks",  # a worker of the release before does not know the column
+    )
+    confirmations = models.PositiveSmallIntegerField(
+        _("confirmations"),
+        default=12,
+        db_default=12,
+        help_text=_(
+            "Blocks from a transfer's own to the newest before it counts; used by our own hot wallet"
+        ),
+    )
     auto_approve_below_base_units = BaseUnitsField(
         _("approve by itself below (base units)"),
         default=0,
@@ -94,6 +121,14 @@ class Asset(SiteOwned):
             models.CheckConstraint(
                 condition=Q(auto_approve_below_base_units__gte=0), name="asset_auto_approve_not_negative"
             ),
+            models.CheckConstraint(
+                condition=Q(custody_provider__in=CustodyProvider.values), name="asset_custody_provider_known"
+            ),
+            # A direct transfer calls the token's contract; without one there is nothing to call.
+            models.CheckConstraint(
+                condition=~Q(custody_provider="evm") | ~Q(contract_address=""), name="asset_evm_has_contract"
+            ),
+            models.CheckConstraint(condition=Q(confirmations__gte=1), name="asset_confirmations_positive"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from apps.sites.models import ApprovalRule, Asset, Site
+from apps.sites.models import ApprovalRule, Asset, CustodyProvider, Site
 from apps.sites.scope import require_scope
 
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -54,6 +54,7 @@ def asset_create(
     custody_asset_id: str,
     custody_vault_id: str,
     contract_address: str = "",
+    custody_provider: str = CustodyProvider.FIREBLOCKS,
 ) -> Asset:
     """A token of the open scope's site. Step. Raises ValidationError, for a code in use too."""
     require_scope()
@@ -65,6 +66,7 @@ def asset_create(
         contract_address=contract_address,
         custody_asset_id=custody_asset_id,
         custody_vault_id=custody_vault_id,
+        custody_provider=custody_provider,
     )
     asset.full_clean()
     asset.save(force_insert=True)
