@@ -149,6 +149,21 @@ class Environment:
     FIREBLOCKS_WEBHOOK_PUBLIC_KEYS: list[str] = _variable(  # noqa: RUF009 - a field, the list is its type
         parsers.pem_list, "Public keys of Fireblocks' v1 webhooks, PEM one after another.", default=""
     )
+    EVM_KEYS: dict[str, str] = _variable(  # noqa: RUF009 - a field, the mapping is its type
+        parsers.evm_keys,
+        "Private key of each site's hot wallet: NA:0x...,ASIA:0x... Only for assets sent directly (docs/custody.md).",
+        default="",
+        secret=True,
+    )
+    EVM_RPC_URLS: dict[str, str] = _variable(  # noqa: RUF009 - a field, the mapping is its type
+        parsers.rpc_urls,
+        "A node of each chain by its id: 1=https://...,8453=https://... Only for assets sent directly.",
+        default="",
+        secret=True,
+    )
+    EVM_MAX_FEE_GWEI: int = _variable(
+        parsers.positive_int, "The most a unit of gas may cost; above it transfers wait.", default="300"
+    )
     LOG_LEVEL: str = _variable(parsers.log_level, "DEBUG, INFO, WARNING or ERROR.", default="INFO")
     ORDER_HOLD_MINUTES: int = _variable(
         parsers.positive_int, "How long an unpaid order keeps its tokens reserved.", default="15"
@@ -204,7 +219,7 @@ def _read(row: Variable, given: Mapping[str, str], profile: str, faults: list[st
         if value is None:
             faults.append(f"{row.name} is missing or empty. {row.help}")
         if not value:
-            return [] if row.parse in parsers.LISTS else ""
+            return parsers.empty_of(row.parse)
     try:
         return row.parse(value)
     except ValueError as exc:

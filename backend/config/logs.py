@@ -24,6 +24,7 @@ def logging_settings(*, level: str, formatter: str) -> dict[str, Any]:
             "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "INFO", "propagate": False},  # posx.access is ours
             "kombu": {"level": "WARNING"},
+            "urllib3": {"level": "INFO"},  # its DEBUG lines hold paths, and a node's path holds an access key
             "amqp": {"level": "WARNING"},
         },
     }

@@ -119,4 +119,56 @@ def positive_int(value: str) -> int:
     return int(value)
 
 
+class Hidden(dict[str, str]):
+    """Words with secrets; shows only the words, so that no traceback or debugger's line holds a secret."""
+
+    def __repr__(self) -> str:
+        return f"Hidden({', '.join(self)})"
+
+    __str__ = __repr__
+
+
+# Keys of secp256k1 lie below its order (SEC 2, 2.4.1).
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
+
+
+def evm_keys(value: str) -> Hidden:
+    """Site code and private key by commas: NA:0x...,ASIA:0x... One key serves one site."""
+    keys = Hidden()
+    for word in comma_list(value):
+        code, _, secret = word.partition(":")
+        match = _KEY.fullmatch(secret.strip())
+        if not code.strip() or code.strip() in keys or match is None or not 0 < int(match[1], 16) < _ORDER:
+            raise ValueError("it is not of the form SITE:0x<64 hexadecimal digits>, a site once")
+        keys[code.strip()] = f"0x{match[1].lower()}"
+    if len(set(keys.values())) != len(keys):
+        # Two sites would hand out the same wallet's nonces without knowing of each other.
+        raise ValueError("two sites share a key")
+    return keys
+
+
+def rpc_urls(value: str) -> Hidden:
+    """Chain id and a node's address by commas: 1=https://...,31337=http://..."""
+    urls = Hidden()
+    for word in comma_list(value):
+        chain_id, _, url = word.partition("=")
+        if not (chain_id.isascii() and chain_id.isdecimal()) or chain_id in urls:
+            raise ValueError("it is not of the form 1=https://..., a chain once")
+        parts = _split(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"the address of chain {chain_id} is not of the form https://host/path")
+        urls[str(int(chain_id))] = url
+    return urls
+
+
+# What an empty variable is, where it is not an empty text.
+MAPPINGS: frozenset[Callable[[str], Hidden]] = frozenset({evm_keys, rpc_urls})
 LISTS: frozenset[Callable[[str], list[str]]] = frozenset({comma_list, hosts, origins, pem_list})
+
+
+def empty_of(parse: Callable[[str], object]) -> object:
+    """The value of a variable that is empty and may be."""
+    if parse in MAPPINGS:
+        return Hidden()
+    return [] if parse in LISTS else ""
