@@ -56,6 +56,7 @@ class Leased:
     custody_vault_id: str
     attempt_id: UUID
     external_id: str
+    custody_provider: str
     sends: int
     last_sent_at: datetime | None
     error_code: str
@@ -126,6 +127,7 @@ def _open_attempt(payout: Payout, site_id: UUID) -> PayoutAttempt:
     if still_open:
         return still_open[0]
     attempt = PayoutAttempt(payout_id=payout.id, number=len(attempts) + 1)
+    attempt.custody_provider = payout.asset.custody_provider
     attempt.external_id = str(ExternalId(site_id, attempt.id))
     attempt.save(force_insert=True)
     return attempt
@@ -145,6 +147,7 @@ def _leased(payout: Payout, attempt: PayoutAttempt, token: UUID, claimed_at: dat
         custody_vault_id=payout.asset.custody_vault_id,
         attempt_id=attempt.id,
         external_id=attempt.external_id,
+        custody_provider=attempt.custody_provider,
         sends=attempt.sends,
         last_sent_at=attempt.last_sent_at,
         error_code=attempt.error_code,

@@ -10,7 +10,15 @@ from apps.accounts.models import Membership
 from apps.audit.trail import AuditTrail
 from apps.core.amounts import BaseUnitsField
 from apps.core.rules import Frozen, Transitions
-from apps.sites.models import Asset
+from apps.payouts.evm_models import (  # noqa: F401 - Django finds models here only
+    EvmToken,
+    EvmTransaction,
+    EvmTransfer,
+    HotWallet,
+    TransferOutcome,
+)
+from apps.payouts.rules import FailsOnlyUnsigned
+from apps.sites.models import Asset, CustodyProvider
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
@@ -194,12 +202,20 @@ class AttemptStatus(models.TextChoices):
 class PayoutAttempt(SiteOwned):
     """One submission to the custody provider under one external id, committed before anything is sent.
 
-    ``sends`` counts how often it was sent under that same id; the provider accepts it once.
+    ``sends`` counts how often it was sent under that same id; the provider accepts it once. The provider is the
+    asset's at that time: another one asked later would say that it was never sent.
     """
 
     payout = SiteForeignKey(Payout)
     number = models.PositiveSmallIntegerField(_("number"))
     external_id = models.CharField(_("external id"), max_length=120)
+    custody_provider = models.CharField(
+        _("custody provider"),
+        max_length=16,
+        choices=CustodyProvider.choices,
+        default=CustodyProvider.FIREBLOCKS,
+        db_default="fireblocks",  # a worker of the release before does not know the column
+    )
     status = models.CharField(
         _("status"), max_length=9, choices=AttemptStatus.choices, default=AttemptStatus.OPEN
     )
@@ -231,7 +247,11 @@ class PayoutAttempt(SiteOwned):
                 born=["open"],
                 edges={"open": ["succeeded", "failed"]},
             ),
-            Frozen(name="payoutattempt_frozen", fields=["site", "payout", "number", "external_id"]),
+            Frozen(
+                name="payoutattempt_frozen",
+                fields=["site", "payout", "number", "external_id", "custody_provider"],
+            ),
+            FailsOnlyUnsigned(name="payoutattempt_fails_unsigned"),
             AuditTrail(
                 name="payoutattempt_audit",
                 fields=[

@@ -21,6 +21,7 @@ def plan_sha256(asset: Asset, lines: Iterable[tuple[UUID, str, int]]) -> str:
         "chain_id": asset.chain_id,
         "contract_address": asset.contract_address,
         "custody_asset_id": asset.custody_asset_id,
+        "custody_provider": asset.custody_provider,
         "custody_vault_id": asset.custody_vault_id,
         "decimals": asset.decimals,
         "payouts": sorted([str(payout_id), address, str(amount)] for payout_id, address, amount in lines),

@@ -19,7 +19,7 @@ from apps.core.doorbells import ring
 from apps.core.remote import RemoteError, RemoteRejected
 from apps.payouts.batches import SWEEPER, plan_holds
 from apps.payouts.custody.base import AlreadySubmitted, Custody, CustodyUnknown, TransferRequest
-from apps.payouts.custody.choice import custody_in_use
+from apps.payouts.custody.choice import custodies_in_use, custody_in_use
 from apps.payouts.external_ids import external_id_parse
 from apps.payouts.leases import ASKABLE, Leased, lease_due, lease_one, send_counted
 from apps.payouts.models import Payout, PayoutAttempt, PayoutStatus
@@ -47,14 +47,14 @@ def payouts_round(limit: int, *, budget_s: float = START_BUDGET_S) -> Counter[st
     Starts nothing new after ``budget_s``. Raises ValueError when the custody configuration is unusable; then
     nothing was claimed.
     """
-    custody = custody_in_use()
+    custodies = custodies_in_use()
     outcomes: Counter[str] = Counter()
     deadline_s = time.monotonic() + budget_s
     while outcomes.total() < limit and time.monotonic() < deadline_s:
         leased = lease_due()
         if leased is None:
             break
-        outcomes[_worked(custody, leased)] += 1
+        outcomes[_worked(custodies[leased.custody_provider], leased)] += 1
     return outcomes
 
 
@@ -67,7 +67,9 @@ def payout_look(*, payout_id: UUID | None = None, external_id: str | None = None
     if payout_id is None:
         payout_id = _payout_of(external_id)
     leased = lease_one(payout_id) if payout_id else None
-    return NOT_IN_WORK if leased is None else _ask(custody_in_use(), leased, may_send=False)
+    if leased is None:
+        return NOT_IN_WORK
+    return _ask(custody_in_use(leased.custody_provider), leased, may_send=False)
 
 
 def payout_check_now(*, attempt_id: UUID) -> bool:
