@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models.signals import post_save
 
 from apps.idempotency.models import IdempotencyKey
+from apps.sites import scope
 from apps.sites.models import Asset
 from apps.sites.scope import (
     NestedSiteScope,
@@ -99,6 +100,22 @@ def test_a_binding_does_not_outlive_a_task_that_fails(sites: TwoSites) -> None:
     with pytest.raises(TypeError):
         worker_tasks.of_site(str(sites.here.id))
     assert (bound_site_id(), active_site_id()) == (None, None)
+
+
+@pytest.mark.isolation("chain", control=True)
+@pytest.mark.isolation("retry", control=True)
+def test_a_binding_that_stayed_would_serve_the_next_task(
+    sites: TwoSites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: the bases reset what they bind; a task that only binds leaves it to whatever runs next."""
+    seen: list[Any] = []
+    monkeypatch.setattr(worker_tasks, "tell", lambda _answer, said: seen.append(said))
+    token = scope._bound.set(sites.here.id)
+    try:
+        worker_tasks.plain("answer")
+    finally:
+        scope._bound.reset(token)
+    assert seen == [[str(sites.here.id), "SiteScopeMissing", ["MINE"]]]
 
 
 def _due(*sites: Any) -> None:

@@ -180,6 +180,31 @@ def test_a_binding_is_restored_after_each_refusal(sites: TwoSites) -> None:
     assert bound_site_id() is None
 
 
+@pytest.mark.isolation("outside a transaction", control=True)
+@pytest.mark.isolation("pooled connection", control=True)
+def test_a_value_set_for_the_whole_session_would_serve_whoever_comes_next(sites: TwoSites) -> None:
+    """Negative control: transaction-local is what keeps a pooled connection clean."""
+    try:
+        _set(str(sites.there.id), local=False)
+        assert _count() == 1
+    finally:
+        connection.close()
+
+
+@pytest.mark.isolation("bad site", control=True)
+def test_a_policy_that_forgives_a_missing_site_answers_nothing_in_silence(
+    spoil: Callable[[str], None],
+) -> None:
+    """Negative control: without `true` in current_setting a bad value raises; with it nobody would notice."""
+    make_two_sites()
+    spoil(
+        "ALTER POLICY asset_site_policy ON sites_asset USING "
+        "(site_id = (SELECT nullif(current_setting('app.current_site_id', true), '')::uuid))"
+    )
+    assert _count() == 0
+
+
+@pytest.mark.isolation("rollback and savepoint", control=True)
 @pytest.mark.isolation("nested scope", control=True)
 def test_without_the_refusal_the_inner_site_stays_after_its_savepoint(sites: TwoSites) -> None:
     """Negative control: a savepoint's release keeps the inner setting, so rows of B answer A's code."""

@@ -217,6 +217,26 @@ def test_writing_rows_announces_nothing(sites: TwoSites, other_session: Any) -> 
     assert other_session.connection.notifies == []
 
 
+@pytest.mark.isolation("LISTEN/NOTIFY", control=True)
+def test_a_notification_would_reach_every_session(sites: TwoSites, other_session: Any) -> None:
+    """Negative control: PostgreSQL cannot refuse it to a login, so nothing of ours may use it."""
+    other_session.execute("LISTEN posx")
+    other_session.connection.commit()
+    with site_scope(sites.there.id), connection.cursor() as cursor:
+        cursor.execute("NOTIFY posx, 'of B'")
+    other_session.execute("SELECT 1")
+    other_session.connection.poll()
+    assert [notice.payload for notice in other_session.connection.notifies] == ["of B"]
+
+
+@pytest.mark.isolation("advisory locks", control=True)
+def test_a_key_would_be_seen_by_every_session(sites: TwoSites, other_session: Any) -> None:
+    with site_scope(sites.there.id), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(4711)")
+        other_session.execute("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")
+        assert other_session.fetchall() == [(4711,)]
+
+
 @pytest.mark.isolation("advisory locks")
 def test_only_releases_take_advisory_locks(admin_connection: Any) -> None:
     from tests.isolation.side_doors.source import product_strings
