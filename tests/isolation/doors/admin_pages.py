@@ -17,7 +17,10 @@ ADMIN = "/admin/"
 _CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _APP_LIST = re.compile(r"\^\(\?P<app_label>[a-z_|]+\)/\$$")
 # Pages without an id and without rows: they are asked once, as they are.
-PLAIN = frozenset({"index", "login", "logout", "password_change", "password_change_done", "jsi18n"})
+PLAIN = frozenset(
+    {"index", "login", "logout", "password_change", "password_change_done", "jsi18n"}
+    | {"second_factor", "second_factor_setup"}
+)
 
 IdOf = Callable[[type[models.Model]], str]
 
