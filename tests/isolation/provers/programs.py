@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from tests.servers import REPOSITORY
 PROGRAMS = REPOSITORY / ".venv-provers" / "bin"
 RULES = REPOSITORY / ".ci"
 TIMEOUT_S = 120
+# squawk does not tell switching row security on, which every new table does, from switching it off.
+_ENABLED = re.compile(r'^ALTER TABLE [\w."]+ (?:ENABLE|FORCE) ROW LEVEL SECURITY;$', re.MULTILINE)
 
 
 def installed() -> bool:
@@ -54,12 +58,18 @@ def pgrls(command: str, *, url: str, settings: Path, options: tuple[str, ...] = 
     return done.returncode, json.loads(done.stdout)
 
 
-def squawk(sql: str) -> tuple[int, set[str]]:
-    """Look at the statements of one migration; returns (exit status, names of the rules that refuse them)."""
-    words: list[str | Path] = [PROGRAMS / "squawk", "-c", RULES / "provers.squawk.toml", "--reporter", "json"]
-    done = subprocess.run(words, input=sql, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    found = json.loads(done.stdout or "[]")
-    return done.returncode, {each["rule_name"] for each in found}
+def squawk(sql: str) -> set[str]:
+    """The rules of .ci/provers.squawk.toml that refuse the statements of one migration."""
+    settings = RULES / "provers.squawk.toml"
+    words: list[str | Path] = [PROGRAMS / "squawk", "-c", settings, "--reporter", "json"]
+    done = subprocess.run(
+        words, input=_ENABLED.sub("", sql), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    if done.returncode not in (0, 1) or "syntax-error" in done.stdout:
+        raise RuntimeError(f"squawk: {done.stderr or done.stdout}")
+    # Its other rules are about locks; what a migration may lock is not what this asks.
+    ours = set(tomllib.loads(settings.read_text())["included_rules"])
+    return ours & {each["rule_name"] for each in json.loads(done.stdout or "[]")}
 
 
 def _like(name: str, pattern: str) -> bool:
