@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from django.db import models
 
@@ -23,6 +24,8 @@ class AuditTrail(SqlRule):
     """
 
     parameters = ("fields",)
+    site_column: ClassVar[str] = "site_id"
+    operations: ClassVar[tuple[str, ...]] = ("insert", "update", "delete")
 
     def __init__(self, *, name: str, fields: Sequence[str]) -> None:
         super().__init__(name=name)
@@ -32,20 +35,13 @@ class AuditTrail(SqlRule):
         columns = [column(model, field) for field in self.fields]
         before, after = _object("o", columns), _object("n", columns)
         changed = f"({_row('o', columns)}) IS DISTINCT FROM ({_row('n', columns)})"
-        return "\n".join(
-            [
-                self._function(model, "insert", "n", "NULL::jsonb", after, "new_rows n"),
-                self._function(
-                    model,
-                    "update",
-                    "n",
-                    before,
-                    after,
-                    f"old_rows o JOIN new_rows n ON n.id = o.id WHERE {changed}",
-                ),
-                self._function(model, "delete", "o", before, "NULL::jsonb", "old_rows o"),
-            ]
-        )
+        both = f"old_rows o JOIN new_rows n ON n.id = o.id WHERE {changed}"
+        made = {
+            "insert": ("n", "NULL::jsonb", after, "new_rows n"),
+            "update": ("n", before, after, both),
+            "delete": ("o", before, "NULL::jsonb", "old_rows o"),
+        }
+        return "\n".join(self._function(model, name, *made[name]) for name in self.operations)
 
     def _function(
         self, model: type[models.Model], operation: str, row: str, before: str, after: str, source: str
@@ -64,7 +60,7 @@ class AuditTrail(SqlRule):
             f"  IF EXISTS (SELECT FROM {source}) THEN {nobody} END IF;\n  RETURN NULL;\nEND IF;\n"
             "INSERT INTO public.audit_auditevent "
             "(id, site_id, at, actor_kind, actor_id, request_id, table_name, row_id, action, before, after)\n"
-            f"SELECT {_UUID7}, {row}.site_id, clock_timestamp(), current_setting('app.actor_kind'), "
+            f"SELECT {_UUID7}, {row}.{self.site_column}, clock_timestamp(), current_setting('app.actor_kind'), "
             "coalesce(current_setting('app.actor_id', true), ''), "
             "coalesce(current_setting('app.request_id', true), ''), "
             f"{literal(model._meta.db_table)}, {row}.id, {literal(operation)}, {before}, {after}\n"
@@ -77,7 +73,7 @@ class AuditTrail(SqlRule):
         return "\n".join(
             f'DROP TRIGGER "{self.name}_{operation}" ON {table(model)};\n'
             f'DROP FUNCTION public."{self.name}_{operation}"();'
-            for operation in ("insert", "update", "delete")
+            for operation in self.operations
         )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.validators import RegexValidator
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.sites.models import Asset, CustodyProvider, Site
+from apps.sites.scope import site_scope
 from apps.sites.scoped_admin.base import PlatformAdmin, SiteModelForm, WritableAdmin
 
 ADDRESS = RegexValidator(r"^0x[0-9a-fA-F]{40}\Z", _("0x and 40 hexadecimal digits"))
@@ -52,9 +54,31 @@ class SiteAdmin(PlatformAdmin):
         "created_at",
     )
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A site is changed in its own scope: its history belongs to it."""
+        site_id = _site_id(object_id)
+        if request.method != "POST" or site_id is None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        with site_scope(site_id):
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         # The code is in clients' headers and in people's heads.
         return ("id", "created_at", "code") if obj is not None else ("id", "created_at")
+
+
+def _site_id(object_id: str | None) -> UUID | None:
+    """None for a new site, and for what is no id: Django's page says so."""
+    try:
+        return UUID(object_id or "")
+    except ValueError:
+        return None
 
 
 class AssetForm(SiteModelForm):
