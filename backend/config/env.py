@@ -171,6 +171,12 @@ class Environment:
     IDEMPOTENCY_KEEP_HOURS: int = _variable(
         parsers.positive_int, "How long Idempotency-Keys are remembered.", default="48"
     )
+    ADMIN_SECOND_FACTOR: str = _variable(
+        parsers.second_factor,
+        "`required`: nobody works in the admin without one; `off`: only who has set one up is asked.",
+        default="required",
+        development="off",
+    )
 
 
 VARIABLES = tuple(Variable(name=field.name, **field.metadata) for field in dataclasses.fields(Environment))

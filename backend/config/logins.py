@@ -16,6 +16,7 @@ import dj_database_url
 ENGINE = "apps.sites.postgresql"
 APP_LOGIN = "posx_app"
 MIGRATOR_LOGIN = "posx_migrator"
+AUDITOR_LOGIN = "posx_auditor"
 
 CONNECT_TIMEOUT_S = 5
 # A stuck statement must end before Gunicorn (60 s) or Celery (45 s) kills the process that waits for it.
@@ -35,6 +36,12 @@ def app_database(url: str, app_url: str = "") -> dict[str, Any]:
     `app_url` (DATABASE_APP_URL) replaces the derived login altogether.
     """
     return login_database(app_url or url, login=None if app_url else APP_LOGIN, options=_APP_TIMEOUTS)
+
+
+def auditor_database(url: str) -> dict[str, Any]:
+    """The entry for the platform administrator's look at all sites: reads only, and no connection is kept."""
+    options = f"{_APP_TIMEOUTS} -c default_transaction_read_only=on"
+    return login_database(url, login=AUDITOR_LOGIN, options=options) | {"CONN_MAX_AGE": 0}
 
 
 def admin_database(url: str) -> dict[str, Any]:

@@ -112,6 +112,13 @@ def log_level(value: str) -> str:
     return value.upper()
 
 
+def second_factor(value: str) -> str:
+    """Whether everybody in the admin needs one."""
+    if value.lower() not in {"required", "off"}:
+        raise ValueError("it is neither `required` nor `off`")
+    return value.lower()
+
+
 def positive_int(value: str) -> int:
     """A whole number from 1 on."""
     if not (value.isascii() and value.isdecimal() and 0 < int(value) < 10**6):

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,7 +21,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from apps.accounts.admin_login import GuardedLoginForm
 from apps.accounts.admin_places import place_choose, places_for
+from apps.accounts.admin_second_factor import setup_page, verify_page, way_to
+from apps.accounts.second_factor import step_of
+from apps.accounts.sessions import HAD_A_SITE
 from apps.audit.models import AuditEvent
 from apps.core.context import acting_as
 from apps.core.problems import Problem
@@ -28,6 +34,8 @@ from apps.sites.scoped_admin.place import StaffPlace, has_own_scope, place_of, p
 
 HISTORY_LIMIT = 200
 AdminView = Callable[..., HttpResponseBase]
+# What somebody may open who has given a password and no second factor yet.
+BEFORE_SECOND_FACTOR = frozenset({"logout", "second_factor", "second_factor_setup"})
 Change = tuple[str, Any, Any]  # column, before, after
 
 
@@ -39,18 +47,39 @@ class StaffAdminSite(AdminSite):
     index_title = gettext_lazy("What there is")
     site_url = None
     enable_nav_sidebar = True
+    login_form = GuardedLoginForm
 
     def get_urls(self) -> list[Any]:
         # "View on site" fetches any object by its content type, without asking the model's admin.
         kept = [each for each in super().get_urls() if getattr(each, "name", None) != "view_on_site"]
-        return [path("site/", self.admin_view(self.choose_site), name="choose_site"), *kept]
+        own = [
+            ("site/", self.choose_site),
+            ("second-factor/", self.second_factor),
+            ("second-factor/setup/", self.second_factor_setup),
+        ]
+        return [*(path(way, self.admin_view(view), name=view.__name__) for way, view in own), *kept]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The password; a lock-out is 429 and says in words when to come again."""
+        response = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if isinstance(form, GuardedLoginForm) and form.locked is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(form.locked.wait_s)
+        return response
 
     def admin_view(self, view: AdminView, cacheable: bool = False) -> AdminView:  # type: ignore[override]
         """Each view knows its person's sites; a view of site rows runs and renders inside one scope."""
 
         @wraps(view)
         def placed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            is_early = getattr(view, "__self__", None) is self and view.__name__ in BEFORE_SECOND_FACTOR
+            if not is_early and (way := way_to(step_of(request), request)) is not None:
+                return way
             set_places(request, places_for(request))
+            if _lost_last_site(request):
+                logout(request)
+                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
             place, wants_site = place_of(request), _wants_site(view)
             if wants_site and place is None:
                 return HttpResponseRedirect(reverse("admin:choose_site"))
@@ -66,6 +95,14 @@ class StaffAdminSite(AdminSite):
         """What the header shows: the person's sites and the current one."""
         return {**super().each_context(request), "staff_places": places_of(request)}
 
+    def second_factor(self, request: HttpRequest) -> HttpResponseBase:
+        """The code after the password."""
+        return verify_page(request, self)
+
+    def second_factor_setup(self, request: HttpRequest) -> HttpResponseBase:
+        """A phone's first code, or new recovery codes."""
+        return setup_page(request, self)
+
     def choose_site(self, request: HttpRequest) -> HttpResponseBase:
         """GET: the sites to choose from. POST ``site``: choose it."""
         return _choose_site(request, self)
@@ -75,6 +112,13 @@ class StaffAdminSite(AdminSite):
         events = AuditEvent.objects.filter(site_id=current_site_id(), row_id=row.pk)
         newest = events.filter(table_name=row._meta.db_table).order_by("-id")[:HISTORY_LIMIT]
         return [(event, _changes(event)) for event in newest]
+
+
+def _lost_last_site(request: HttpRequest) -> bool:
+    """Whether the person was staff somewhere when they logged in, and is nowhere any more."""
+    if places_of(request).all or getattr(request.user, "is_platform_admin", False):
+        return False
+    return bool(request.session.get(HAD_A_SITE))
 
 
 @require_http_methods(["GET", "POST"])

@@ -43,7 +43,10 @@ class Auth0Authentication(BaseAuthentication):
             raise _unauthorised(error.code) from error
         except KeysUnavailable as error:
             raise Problem(
-                "token_keys_unavailable", 503, _("The token cannot be checked now. Try again."), retry_after_s=5
+                "token_keys_unavailable",
+                503,
+                _("The token cannot be checked now. Try again."),
+                retry_after_s=5,
             ) from error
         return Caller(subject=claims.subject), claims
 

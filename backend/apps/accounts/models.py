@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.audit.trail import AuditTrail
 from apps.core.ids import uuid7
-from apps.core.rules import Frozen
+from apps.core.rules import AppendOnly, Frozen
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import LookupFunction
 from apps.sites.rules.policy import site_rules
@@ -137,3 +137,43 @@ class Wallet(SiteOwned):
 
     def __str__(self) -> str:
         return self.address
+
+
+class LoginTry(models.Model):
+    """How often entering the admin failed for one name, address or second factor. Belongs to no site.
+
+    The key is a keyed hash (``tries.py``): neither names nor addresses can be read from a row.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.PositiveIntegerField(_("failures"))
+    locked_until = models.DateTimeField(_("locked until"), null=True)
+    forget_at = models.DateTimeField(_("forgotten at"))
+
+    class Meta:
+        verbose_name = _("login tries")
+        verbose_name_plural = _("login tries")
+        indexes = [models.Index(fields=["forget_at"], name="logintry_forget")]
+
+    def __str__(self) -> str:
+        return self.key[:12]
+
+
+class PlatformEvent(models.Model):
+    """What was done or looked at over all sites: append-only, and site-less because it is about all of them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    actor_kind = models.CharField(_("actor kind"), max_length=16)
+    actor_id = models.CharField(_("actor"), max_length=255)
+    request_id = models.CharField(_("request id"), max_length=64, blank=True)
+    action = models.CharField(_("action"), max_length=32)
+    target = models.CharField(_("what was meant"), max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = _("platform event")
+        verbose_name_plural = _("platform events")
+        constraints = [AppendOnly(name="platformevent_append_only")]
+
+    def __str__(self) -> str:
+        return self.action

@@ -40,15 +40,16 @@ def _grant_siteless(cursor: Any) -> None:
     )
     present = {name for (name,) in cursor.fetchall()}
     for name in sorted(SITELESS.keys() & present):
-        cursor.execute(
-            sql.SQL("GRANT {} ON TABLE public.{} TO {}; GRANT SELECT ON TABLE public.{} TO {}").format(
-                sql.SQL(", ".join(SITELESS[name].grants)),
-                sql.Identifier(name),
-                sql.Identifier(roles.APP),
-                sql.Identifier(name),
-                sql.Identifier(roles.AUDITOR),
-            )
-        )
+        for verb, rights, joint, login in (
+            ("GRANT", ", ".join(SITELESS[name].grants), "TO", roles.APP),
+            # Passwords, sessions and second factors are nobody's to look at, whoever looks at all sites.
+            (
+                *(("GRANT", "SELECT", "TO") if SITELESS[name].auditor else ("REVOKE", "ALL", "FROM")),
+                roles.AUDITOR,
+            ),
+        ):
+            template = f"{verb} {rights} ON TABLE public.{{}} {joint} {{}}"
+            cursor.execute(sql.SQL(template).format(sql.Identifier(name), sql.Identifier(login)))
     if "sites_site" in present:
         # Due queues join the list of sites; its key and whether it is active are all they may read.
         cursor.execute(f"GRANT SELECT (id, is_active) ON TABLE public.sites_site TO {roles.LOOKUP}")

@@ -12,20 +12,38 @@ _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 @dataclass(frozen=True)
 class SitelessTable:
+    """``auditor``: whether the platform administrator's read-only login may read it; never where secrets lie."""
+
     grants: tuple[str, ...]
     reason: str
+    auditor: bool = False
 
 
 SITELESS: dict[str, SitelessTable] = {
     "sites_site": SitelessTable(
-        ("SELECT", "INSERT", "UPDATE"), "The tenants themselves; read before any of them is chosen."
+        ("SELECT", "INSERT", "UPDATE"),
+        "The tenants themselves; read before any of them is chosen.",
+        auditor=True,
     ),
     "accounts_identity": SitelessTable(
         ("SELECT", "INSERT", "UPDATE"),
         "A person may belong to several sites; holds what a login needs and no personal data.",
     ),
+    "accounts_logintry": SitelessTable(
+        _ALL, "Failed entries are counted before anybody is known; holds keyed hashes and times only."
+    ),
+    "accounts_platformevent": SitelessTable(
+        ("SELECT", "INSERT"), "What was done or looked at over all sites; append-only."
+    ),
+    "otp_totp_totpdevice": SitelessTable(
+        _ALL, "Second factors of identities, which belong to no site; holds their secrets."
+    ),
+    "otp_static_staticdevice": SitelessTable(_ALL, "Sets of recovery codes of identities."),
+    "otp_static_statictoken": SitelessTable(_ALL, "Recovery codes not used yet, as keyed hashes."),
     "webhooks_inboxevent": SitelessTable(
-        _ALL, "A provider's event arrives before its site is known; holds ids and a hash, no payload."
+        _ALL,
+        "A provider's event arrives before its site is known; holds ids and a hash, no payload.",
+        auditor=True,
     ),
     "core_beat_lease": SitelessTable(_ALL, "Which beat process leads; one row."),
     "django_migrations": SitelessTable(("SELECT",), "Django's record of applied migrations."),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from config.celery_settings import *  # noqa: F403 - CELERY_*, in their own file
 from config.env import current_environment
-from config.logins import admin_database, app_database
+from config.logins import admin_database, app_database, auditor_database
 from config.logs import logging_settings
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -12,7 +12,10 @@ _env = current_environment()
 
 SECRET_KEY = _env.SECRET_KEY
 DEBUG = False  # everywhere: a failure is a problem document outside and a traceback in the log
-ALLOWED_HOSTS = [*_env.ALLOWED_HOSTS, "healthcheck.railway.app"]  # the Host of Railway's health check, anywhere
+ALLOWED_HOSTS = [
+    *_env.ALLOWED_HOSTS,
+    "healthcheck.railway.app",
+]  # the Host of Railway's health check, anywhere
 CSRF_TRUSTED_ORIGINS = _env.CSRF_TRUSTED_ORIGINS
 RAILWAY_PUBLIC_DOMAIN = _env.RAILWAY_PUBLIC_DOMAIN
 
@@ -48,6 +51,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
 ]
 
 MIDDLEWARE = [
@@ -59,6 +65,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.sessions.StaffSessionMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.sites.middleware.SiteMiddleware",
@@ -81,7 +89,11 @@ TEMPLATES = [
 # Where no site is meant: providers sign for all sites, and the documents describe every one.
 SITE_EXEMPT_PREFIXES = ["/api/v1/webhooks/", "/api/v1/schema/", "/api/v1/docs/"]
 
-DATABASES = {"default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL)}
+DATABASES = {
+    "default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL),
+    "auditor": auditor_database(_env.DATABASE_URL),  # opened by a recorded look at all sites only
+}
+DATABASE_ROUTERS = ["apps.sites.auditor.AuditorRouter"]
 DATABASE_ADMIN = admin_database(_env.DATABASE_URL)  # opened by migrate, provisioning and the doctor only
 
 REDIS_URL = _env.REDIS_URL
@@ -105,6 +117,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+STAFF_SESSION_MAX_S = 12 * 3600  # from logging in, whatever is clicked
+SESSION_COOKIE_AGE = 3600  # without a click; the row in the database ends, the cookie with the browser
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+ADMIN_SECOND_FACTOR = _env.ADMIN_SECOND_FACTOR
+OTP_TOTP_ISSUER = "POSX"
+# Wrong codes are counted by apps.accounts.tries: one count over all of a person's devices, with one lock-out.
+OTP_TOTP_THROTTLE_FACTOR = 0
+OTP_STATIC_THROTTLE_FACTOR = 0
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

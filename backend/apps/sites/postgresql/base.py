@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.db.backends.postgresql import base, operations
 
-from apps.sites import roles
+from apps.sites import auditor, roles
 from apps.sites.scope import SITE_SETTING, SiteScopeMissing
 
 _LOGIN_SQL = """
@@ -43,21 +43,35 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.execute_wrappers.append(_name_missing_scope)
+        if self.is_auditor:
+            self.execute_wrappers.append(_refuse_unrecorded)
 
     @property
     def is_migrator(self) -> bool:
         """Whether this connection is our migrate command's."""
         return bool(self.settings_dict["USER"] == roles.MIGRATOR)
 
+    @property
+    def is_auditor(self) -> bool:
+        """Whether this connection shows every site, to be read in a recorded look."""
+        return bool(self.alias == auditor.ALIAS)
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         made = super().get_new_connection(conn_params)
         if not self.is_migrator:
             try:
                 refuse_unsafe_login(made)
+                self._refuse_other_login(made)
             except BaseException:
                 made.close()
                 raise
         return made
+
+    def _refuse_other_login(self, raw_connection: Any) -> None:
+        # The auditor's login under another alias would be held by neither scope nor look.
+        login = raw_connection.info.user
+        if (login == roles.AUDITOR) != self.is_auditor:
+            raise UnsafeLogin(f"Database login {login!r} may not serve the connection {self.alias!r}.")
 
 
 def refuse_unsafe_login(raw_connection: Any) -> None:
@@ -73,6 +87,13 @@ def refuse_unsafe_login(raw_connection: Any) -> None:
             "Run `python manage.py migrate` once with DATABASE_URL as it is; it makes the login 'posx_app'. "
             "Then leave DATABASE_APP_URL unset, or point it at a login that is neither owner nor superuser."
         )
+
+
+def _refuse_unrecorded(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    auditor.require_look()
+    return execute(sql, params, many, context)
 
 
 def _name_missing_scope(

@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db.backends.postgresql import compiler as base
 
+from apps.sites.auditor import AuditorOnlyReads, require_look
 from apps.sites.crossing import refuse_crossing
 from apps.sites.scope import SiteScopeMissing, in_scope
 
@@ -30,9 +31,12 @@ class ScopeGuard:
 
     query: Any
     connection: Any
+    writes = True
 
     def as_sql(self, *args: Any, **kwargs: Any) -> Any:
-        if not in_scope() and not self.connection.is_migrator:
+        if self.connection.is_auditor:
+            self._refuse_to_auditor()
+        elif not in_scope() and not self.connection.is_migrator:
             named = {self.query.get_meta().db_table} if self.query.model else set()
             named.update(join.table_name for join in self.query.alias_map.values())
             if touched := named & site_tables():
@@ -42,9 +46,14 @@ class ScopeGuard:
         refuse_crossing(getattr(self.query, "made_in", None), "A query")
         return super().as_sql(*args, **kwargs)  # type: ignore[misc]
 
+    def _refuse_to_auditor(self) -> None:
+        if self.writes:
+            raise AuditorOnlyReads("Nothing is written over the auditor's connection.")
+        require_look()
+
 
 class SQLCompiler(ScopeGuard, base.SQLCompiler):
-    pass
+    writes = False
 
 
 class SQLInsertCompiler(ScopeGuard, base.SQLInsertCompiler):
@@ -60,4 +69,4 @@ class SQLUpdateCompiler(ScopeGuard, base.SQLUpdateCompiler):
 
 
 class SQLAggregateCompiler(ScopeGuard, base.SQLAggregateCompiler):
-    pass
+    writes = False
