@@ -19,6 +19,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("health/", health, name="health"),
+    path("admin/all-sites/", include("apps.operations.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
 ]
