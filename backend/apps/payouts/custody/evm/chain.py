@@ -83,7 +83,8 @@ def transfer_gas(node: Node, contract_address: str, sender: str, to_address: str
     call = {"from": sender, "to": contract_address, "data": transfer_call(to_address, base_units)}
     try:
         answer = node.call("eth_call", call, "latest")
-        estimate = node.number("eth_estimateGas", call)
+        # Left out, the block is "pending" on some nodes: there, transfers on their way count as made.
+        estimate = node.number("eth_estimateGas", call, "latest")
     except NodeRefused as refusal:
         if refusal.number == _REVERTED or "revert" in refusal.detail.lower():
             raise RemoteRejected("evm_call_reverts", refusal.detail) from None

@@ -87,18 +87,24 @@ def _means(node: Node, asset: Asset, sender: str, request: TransferRequest) -> r
     fees = first_fees(base_fee_wei=base_fee_wei, tip_wei=tip_wei, limit_wei=chain.fee_limit_wei())
     if fees is None:
         raise TransferWaits("evm_fee_above_limit", f"the base fee is {base_fee_wei} wei")
-    balance = chain.token_balance(node, asset.contract_address, sender)
-    if balance < request.amount_base_units:
-        # Asked before the transfer is tried out: the contract would refuse it, and that means failed.
-        raise TransferWaits("insufficient_funds", f"{sender} holds too few {asset.code}")
     coin_wei = node.number("eth_getBalance", sender, "latest")
-    gas_limit = chain.transfer_gas(
-        node, asset.contract_address, sender, request.to_address, request.amount_base_units
-    )
+    gas_limit = _gas_limit(node, asset, sender, request)
     return rows.Means(
         nonce=chain.nonce_count(node, sender),
-        token_base_units=balance,
+        token_base_units=chain.token_balance(node, asset.contract_address, sender),
         coin_wei=coin_wei,
         gas_limit=gas_limit,
         fees=fees,
     )
+
+
+def _gas_limit(node: Node, asset: Asset, sender: str, request: TransferRequest) -> int:
+    try:
+        return chain.transfer_gas(
+            node, asset.contract_address, sender, request.to_address, request.amount_base_units
+        )
+    except RemoteRejected:
+        # The contract refuses a wallet that is short as it refuses a bad transfer; only the latter is final.
+        if chain.token_balance(node, asset.contract_address, sender) < request.amount_base_units:
+            raise TransferWaits("insufficient_funds", f"{sender} holds too few {asset.code}") from None
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ DECIMALS = "0x313ce567"  # decimals()
 TRANSFER_TOPIC = (
     "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
 )
-_WORD_DIGITS = 64
+_WORD = re.compile(r"0x[0-9a-fA-F]{64}")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def uint256_word(base_units: int) -> str:
 
 def word_uint256(text: object) -> int:
     """The number of one returned word ("0x" and 64 hex digits). ValueError for anything else."""
-    if not isinstance(text, str) or len(text) != 2 + _WORD_DIGITS or not text.startswith("0x"):
+    if not isinstance(text, str) or not _WORD.fullmatch(text):
         raise ValueError("not one word")
     return int(text[2:], 16)
 
@@ -76,7 +78,7 @@ def _moved(log: Mapping[str, Any]) -> Moved | None:
 
 
 def _address_word(address: str) -> str:
-    if len(address) != 42 or not address.startswith("0x"):
+    if not _ADDRESS.fullmatch(address):
         raise ValueError("not an address")
     return f"{int(address[2:], 16):064x}"
 

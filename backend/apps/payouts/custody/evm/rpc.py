@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 3.0
 WORK_BUDGET_S = 10.0  # of all calls of one piece of work; submission.py counts with 11 s
 ANSWER_MOST_BYTES = 4_000_000
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
 class NodeRefused(RemoteError):
@@ -81,12 +83,9 @@ class Node:
 
 def quantity(value: object) -> int:
     """A hex quantity as a number. Raises CustodyUnknown for anything else."""
-    if not isinstance(value, str) or not value.startswith("0x") or len(value) > 66:
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise CustodyUnknown("evm_answer_unreadable", "not a quantity")
-    try:
-        return int(value[2:] or "0", 16)
-    except ValueError:
-        raise CustodyUnknown("evm_answer_unreadable", "not a quantity") from None
+    return int(value, 16)
 
 
 def _object(method: str, response: requests.Response) -> dict[str, Any]:

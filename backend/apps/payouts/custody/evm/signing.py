@@ -51,7 +51,7 @@ class HotKey:
             "type": 2,
             "chainId": call.chain_id,
             "nonce": call.nonce,
-            "to": call.contract_address,
+            "to": bytes.fromhex(call.contract_address[2:]),  # as text it would have to carry a checksum
             "value": 0,
             "data": call.data,
             "gas": call.gas_limit,
