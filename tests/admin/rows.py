@@ -18,6 +18,7 @@ from apps.core.ids import uuid7
 from apps.idempotency.models import IdempotencyKey
 from apps.orders.models import Order
 from apps.payouts.batches import PayoutLine, batch_create
+from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
 from apps.payouts.models import PayoutAttempt, PayoutBatch
 from apps.sites.models import Site
 from apps.tiers.models import BuyerUnits, Tier
@@ -99,8 +100,32 @@ def make_batch(site: Site, requested_by: Membership | None = None) -> PayoutBatc
             requested_by_id=requested_by.id,
             lines=[PayoutLine(to_address=make_address(), amount_base_units=7 * 10**18)],
         )
-        PayoutAttempt.objects.create(payout=payouts[0], number=1, external_id=f"x-{payouts[0].id}")
+        attempt = PayoutAttempt.objects.create(payout=payouts[0], number=1, external_id=f"x-{payouts[0].id}")
+        _signed_transfer(attempt)
     return batch
+
+
+def _signed_transfer(attempt: PayoutAttempt) -> None:
+    contract = make_address()
+    wallet = HotWallet.objects.create(chain_id=31337, address=make_address())
+    EvmToken.objects.create(chain_id=31337, contract_address=contract, decimals=18)
+    transfer = EvmTransfer.objects.create(
+        attempt=attempt,
+        wallet=wallet,
+        nonce=0,
+        contract_address=contract,
+        to_address=make_address(),
+        amount_base_units=7 * 10**18,
+    )
+    EvmTransaction.objects.create(
+        transfer=transfer,
+        number=1,
+        gas_limit=60_000,
+        max_fee_wei=2,
+        max_priority_fee_wei=1,
+        raw=f"0x{transfer.id.hex}",
+        tx_hash=f"0x{transfer.id.hex * 2}",
+    )
 
 
 def unlock_some(site: Site) -> list[Release]:

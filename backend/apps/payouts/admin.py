@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.payouts import evm_admin  # noqa: F401 - Django loads this module only
 from apps.payouts.admin_actions import ApproveBatch, RejectBatch
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin
