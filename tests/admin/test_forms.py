@@ -204,6 +204,8 @@ def asset_form(**changed: Any) -> dict[str, Any]:
         "contract_address": "",
         "custody_asset_id": "TOK_TEST",
         "custody_vault_id": "0",
+        "custody_provider": "fireblocks",
+        "confirmations": 12,
         "auto_approve_below_base_units": 0,
         **changed,
     }
