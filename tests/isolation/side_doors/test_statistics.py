@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from apps.sites.models import Asset
 from apps.sites.scope import site_scope
 from tests.admin.rows import OUR_MODELS
-from tests.factories import make_asset
+from tests.factories import in_site, make_asset
 from tests.isolation.conftest import TwoSites, make_two_sites
 
 SITE_TABLES = [model._meta.db_table for model in OUR_MODELS if getattr(model, "is_site_owned", False)]
@@ -43,6 +43,7 @@ def counted(sites: TwoSites, admin_connection: Any) -> TwoSites:
     """B has a hundred assets, A one, and the planner knows."""
     with admin_connection.cursor() as cursor:
         cursor.execute(
+            "SELECT set_config('app.actor_kind', 'test', true);"  # history wants an author
             "INSERT INTO sites_asset"
             " SELECT gen_random_uuid(), 'T' || n, 'THEIR SECRET', 18, 1, '', 'a', '0', 0, now(), %s"
             " FROM generate_series(1, 99) n",
@@ -254,7 +255,7 @@ def test_only_releases_take_advisory_locks(admin_connection: Any) -> None:
 
 @pytest.mark.isolation("advisory locks")
 def test_the_apps_sessions_hold_none(sites: TwoSites) -> None:
-    with site_scope(sites.here.id):
+    with in_site(sites.here):
         make_asset(sites.here, "NEW")
         held = _ask("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
     assert held == []
