@@ -12,14 +12,18 @@ from config.env import VARIABLES, Variable
 def environment_table() -> str:
     """One row a variable: name, whether a deployment must set it, its default, whether it is secret, what for."""
     rows = [_row(variable) for variable in VARIABLES]
-    return "\n".join(["| variable | set by you | default | secret | what for |", "|---|---|---|---|---|", *rows])
+    return "\n".join(
+        ["| variable | set by you | default | secret | what for |", "|---|---|---|---|---|", *rows]
+    )
 
 
 def _row(variable: Variable) -> str:
     default = f"`{variable.default}`" if variable.default else ""
     must = "yes" if variable.default is None else ""
     secret = "yes" if variable.secret else ""
-    return f"| `{variable.name}` | {must} | {default} | {secret} | {variable.help.replace('|', chr(92) + '|')} |"
+    return (
+        f"| `{variable.name}` | {must} | {default} | {secret} | {variable.help.replace('|', chr(92) + '|')} |"
+    )
 
 
 class Command(BaseCommand):
