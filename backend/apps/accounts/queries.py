@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from apps.accounts.models import Membership, Role, Wallet
+from apps.accounts.models import Identity, Membership, Role, Wallet
 from apps.sites.scope import current_site_id
 
 
@@ -36,6 +36,11 @@ def members_of_site(*, role: Role | None = None) -> QuerySet[Membership]:
     """All members of the open scope's site with their identities, deactivated ones too."""
     members = Membership.objects.select_related("identity").filter(site_id=current_site_id())
     return members if role is None else members.filter(role=role)
+
+
+def identity_named(*, subject: str) -> Identity | None:
+    """The person who logs in under this name, or None; identities belong to no site."""
+    return Identity.objects.filter(subject=subject).first()
 
 
 def sites_of(*, identity_id: UUID) -> list[UUID]:

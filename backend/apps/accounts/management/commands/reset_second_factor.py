@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.accounts.models import Identity
+from apps.accounts.queries import identity_named
 from apps.accounts.second_factor import factor_reset
 from apps.core.context import acting_as
 
@@ -19,8 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("name", help="The login name.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        person = Identity.objects.filter(subject=options["name"], is_staff=True).first()
-        if person is None:
+        person = identity_named(subject=options["name"])
+        if person is None or not person.is_staff:
             raise CommandError("There is no admin login of that name.")
         with acting_as("command", "reset_second_factor"):
             removed = factor_reset(identity_id=person.pk)

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.admin_login import address_counter, factor_counter, subject_counter
-from apps.accounts.models import Identity
 from apps.accounts.platform import platform_event_add
+from apps.accounts.queries import identity_named
 from apps.accounts.tries import Counter, tries_forget
 from apps.core.context import acting_as
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         name, address = options["name"], options["address"]
         if not (name or address):
             raise CommandError("Give a login name, --address, or both.")
-        person = Identity.objects.filter(subject=name or "").first()
+        person = identity_named(subject=name) if name else None
         counters: list[Counter] = [address_counter(address)] if address else []
         counters += [subject_counter(name)] if name else []
         counters += [factor_counter(person.pk)] if person else []
