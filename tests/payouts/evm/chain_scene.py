@@ -6,8 +6,7 @@ import secrets
 from collections import Counter
 from typing import Any
 
-from eth_account import Account
-
+from apps.payouts.custody.evm.account_library import account_library
 from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
 from apps.payouts.models import Payout
 from apps.payouts.submission import payouts_round
@@ -30,7 +29,7 @@ class ChainScene(Scene):
     def __init__(self, chain: LocalChain, key: str, *, contract_decimals: int = 18, **asset: Any) -> None:
         super().__init__()
         self.chain = chain
-        self.wallet: str = Account.from_key(key).address
+        self.wallet: str = account_library().from_key(key).address
         self.token = chain.deploy_token(contract_decimals)
         chain.give_tokens(self.token, self.wallet, 1000 * TOKEN)
         chain.give_coins(self.wallet)

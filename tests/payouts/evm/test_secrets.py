@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import traceback
 from typing import Any
 
 import pytest
 
 from apps.payouts.custody.evm import chain as evm_chain
+from apps.payouts.custody.evm.account_library import account_library
 from apps.payouts.custody.evm.errors import TransferWaits
 from apps.payouts.custody.evm.signing import hot_key
 from config import env, parsers
 from config.env import EnvironmentInvalid, read_environment
 from config.parsers import Hidden
 from tests.payouts.evm.chain_scene import DEPTH, ChainScene, planted_key
+from tests.servers import BACKEND
 
 ACCESS = "node-access-key-1234567890"
 
@@ -93,9 +97,20 @@ def test_a_key_of_another_wallet_is_not_quoted(settings: Any) -> None:
 
 
 def _address(key: str) -> str:
-    from eth_account import Account
+    return str(account_library().from_key(key).address)
 
-    return str(Account.from_key(key).address)
+
+def test_the_library_leaves_the_recursion_limit_alone() -> None:
+    # py_ecc's 100,000 would let a body of nested brackets run through the C stack and kill the process.
+    script = (
+        "import sys; before = sys.getrecursionlimit()\n"
+        "from apps.payouts.custody.evm.account_library import account_library\n"
+        "account_library(); print(before == sys.getrecursionlimit())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=BACKEND, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
 
 
 # The environment

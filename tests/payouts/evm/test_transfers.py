@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_account import Account
 
 from apps.payouts.custody.base import AlreadySubmitted, TransferRequest
 from apps.payouts.custody.choice import custody_in_use
 from apps.payouts.custody.evm import chain as evm_chain
 from apps.payouts.custody.evm import rows
+from apps.payouts.custody.evm.account_library import account_library
 from apps.payouts.custody.evm.chain import broadcast, node_of
 from apps.payouts.leases import Leased, lease_due
 from apps.payouts.submission import payouts_round
@@ -315,7 +315,8 @@ def test_a_nonce_that_somebody_else_used_is_held_for_a_person(
     other: dict[str, Any] = {"nonce": 0, "to": scene.wallet, "value": 0, "gas": 21000, "chainId": CHAIN_ID}
     other |= {"maxFeePerGas": 10**11, "maxPriorityFeePerGas": 1, "type": 2}
     scene.chain.rpc(
-        "eth_sendRawTransaction", f"0x{Account.from_key(key).sign_transaction(other).raw_transaction.hex()}"
+        "eth_sendRawTransaction",
+        f"0x{account_library().from_key(key).sign_transaction(other).raw_transaction.hex()}",
     )
     scene.chain.mine(DEPTH)
     assert scene.later() == {"held": 1}

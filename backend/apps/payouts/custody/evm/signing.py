@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from apps.payouts.custody.evm.account_library import account_library
 from apps.payouts.custody.evm.errors import TransferWaits
 from apps.payouts.custody.evm.fees import Fees
 
@@ -75,11 +76,8 @@ def hot_key(site_code: str, address: str) -> HotKey:
 
 
 def _account(secret: str) -> LocalAccount:
-    # Imported here: 0.5 s and 34 MiB, which only a process that signs should pay.
-    from eth_account import Account
-
     try:
-        account: LocalAccount = Account.from_key(secret)
+        account: LocalAccount = account_library().from_key(secret)
     except ValueError:
         # `from None`: the library's own message may quote the key.
         raise TransferWaits("evm_key_missing", "the key cannot be used") from None
