@@ -19,6 +19,7 @@ class TcpDoor:
         self._target_port = target_port
         self._listener: socket.socket | None = None
         self._inside: list[socket.socket] = []
+        self._lock = threading.Lock()
 
     def url(self, url: str) -> str:
         """The server's URL by way of this door."""
@@ -33,11 +34,11 @@ class TcpDoor:
 
     def shut(self) -> None:
         """Refuse newcomers and cut every connection."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            _cut(listener)
-        while self._inside:
-            _cut(self._inside.pop())
+        with self._lock:
+            listener, self._listener = self._listener, None
+            inside, self._inside = self._inside, []
+        for one in [*inside, *([listener] if listener else [])]:
+            _cut(one)
 
     def _admit(self, listener: socket.socket) -> None:
         while True:
@@ -46,7 +47,12 @@ class TcpDoor:
                 server = socket.create_connection((HOST, self._target_port))
             except OSError:
                 return  # shut
-            self._inside += [caller, server]
+            with self._lock:
+                if self._listener is not listener:  # shut between the two connections
+                    _cut(caller)
+                    _cut(server)
+                    return
+                self._inside += [caller, server]
             for source, sink in ((caller, server), (server, caller)):
                 threading.Thread(target=_forward, args=[source, sink], daemon=True).start()
 

@@ -320,7 +320,7 @@ def _blocks(admin: Any, statement: str) -> int:
     _sql(admin, "VACUUM ANALYZE webhooks_inboxevent")
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement)
-        (plan,) = cursor.fetchone() or (None,)
+        (plan,) = cursor.fetchone() or ("[]",)
     top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
