@@ -10,9 +10,11 @@ from typing import Any
 
 from celery import beat
 from celery.apps import beat as beat_app
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from apps.core.leases import release_lease, renew_lease
+from apps.core.needs import BROKER, DATABASE, MIGRATIONS, reason_of
+from apps.core.waiting import wait_for
 
 logger = logging.getLogger("celery.beat")
 
@@ -60,7 +62,7 @@ class Leadership:
             return renew_lease(name=LEASE_NAME, holder=self.holder, lease_s=LEASE_S), "another beat leads"
         except (DatabaseError, InterfaceError) as exc:
             connection.close()  # a broken one would fail for ever
-            return False, _reason(exc)
+            return False, reason_of(exc)
 
     def _tell(self, leading: bool, why: str) -> None:
         said = "leading" if leading else why
@@ -82,8 +84,9 @@ class LeasedService(beat.Service):
         self.leadership = Leadership()
 
     def start(self, embedded_process: bool = False) -> None:
-        """Stand by until leading: building the scheduler already writes to the database."""
+        """Wait for what it needs, then stand by until leading: building the scheduler already writes to it."""
         try:
+            wait_for([DATABASE, MIGRATIONS, BROKER], say=logger.warning)
             while not (self.leadership.hold() and self._has_scheduler()):
                 time.sleep(TICK_S)
         except (KeyboardInterrupt, SystemExit):
@@ -95,7 +98,7 @@ class LeasedService(beat.Service):
         try:
             return self.scheduler is not None  # built on first access
         except (DatabaseError, InterfaceError) as exc:
-            logger.warning("beat: cannot read the schedule yet: %s", _reason(exc))
+            logger.warning("beat: cannot read the schedule yet: %s", reason_of(exc))
             connection.close()
             return False
 
@@ -140,7 +143,7 @@ def _gate(scheduler: Any, leadership: Leadership) -> None:
         try:
             return float(min(tick(*args, **kwargs), TICK_S))
         except (DatabaseError, InterfaceError) as exc:
-            logger.warning("beat: tick given up: %s", _reason(exc))
+            logger.warning("beat: tick given up: %s", reason_of(exc))
             connection.close()
             was_leading = False  # half a tick may have been forgotten: read it all again
             return TICK_S
@@ -157,9 +160,3 @@ def _forget(scheduler: Any) -> None:
     scheduler._heap = None
     scheduler.old_schedulers = None
     scheduler._initial_read = True
-
-
-def _reason(exc: Exception) -> str:
-    away = isinstance(exc, OperationalError | InterfaceError)
-    lines = str(exc).strip().splitlines() or [type(exc).__name__]
-    return f"{'Database connection failed' if away else 'the database is not ready'}: {lines[0]}"

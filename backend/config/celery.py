@@ -14,15 +14,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 
 class PosxCelery(Celery):
-    """Celery whose beat holds a lease: a second one stands by instead of sending everything twice."""
+    """Celery whose beat holds a lease: a second one stands by instead of sending everything twice. Its worker waits
+    for the database."""
 
     @cached_property
     def Beat(self) -> Any:  # noqa: N802 - Celery's name
         """Our beat, with the stock DatabaseScheduler or any other."""
         return self.subclass_with_self("config.beat:LeasedBeat")  # type: ignore[arg-type]  # as Celery itself
 
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """Our worker program."""
+        return self.subclass_with_self("config.worker:WaitingWorker")  # type: ignore[arg-type]  # as Celery itself
+
 
 app = PosxCelery("posx")
+app.steps["consumer"].add("config.worker:HeartbeatStep")  # by name: only a worker imports it
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

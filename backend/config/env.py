@@ -164,6 +164,11 @@ class Environment:
     EVM_MAX_FEE_GWEI: int = _variable(
         parsers.positive_int, "The most a unit of gas may cost; above it transfers wait.", default="300"
     )
+    RAILWAY_GIT_COMMIT_SHA: str = _variable(
+        parsers.optional(parsers.commit),
+        "Set by Railway. /version/ shows it; elsewhere the build writes it into backend/COMMIT.",
+        default="",
+    )
     LOG_LEVEL: str = _variable(parsers.log_level, "DEBUG, INFO, WARNING or ERROR.", default="INFO")
     ORDER_HOLD_MINUTES: int = _variable(
         parsers.positive_int, "How long an unpaid order keeps its tokens reserved.", default="15"
@@ -282,8 +287,18 @@ def _with_derived(values: dict[str, Any]) -> dict[str, Any]:
         "AUTH0_ISSUER": issuer,
         "AUTH0_JWKS_URL": values["AUTH0_JWKS_URL"] or f"{issuer.rstrip('/')}/.well-known/jwks.json",
         "ALLOWED_HOSTS": [*values["ALLOWED_HOSTS"], *([domain] if domain else [])],
+        "RAILWAY_GIT_COMMIT_SHA": values["RAILWAY_GIT_COMMIT_SHA"] or _baked_commit(),
         "CSRF_TRUSTED_ORIGINS": values["CSRF_TRUSTED_ORIGINS"] or ([f"https://{domain}"] if domain else []),
     }
+
+
+def _baked_commit() -> str:
+    """What `git rev-parse HEAD > backend/COMMIT` left at build time; an image holds no .git."""
+    file = Path(__file__).resolve().parents[1] / "COMMIT"
+    try:
+        return parsers.commit(file.read_text().strip())
+    except (OSError, ValueError):
+        return ""  # shown as unknown; a process must not stay down for want of a label
 
 
 def _message(faults: list[str], profile: str) -> str:

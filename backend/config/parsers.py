@@ -105,6 +105,13 @@ def pem_list(value: str) -> list[str]:
     return found
 
 
+def commit(value: str) -> str:
+    """A Git object id, whole or shortened; hexadecimal, so that it can be shown anywhere."""
+    if not re.fullmatch(r"[0-9a-fA-F]{7,64}", value):
+        raise ValueError("it is not the id of a commit")
+    return value.lower()
+
+
 def log_level(value: str) -> str:
     """A level's name, in any case."""
     if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:

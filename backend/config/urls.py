@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from apps.core.views.health import health
+from apps.operations.views import ready, version
 
 api: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.urls")),
@@ -19,6 +20,8 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("health/", health, name="health"),
+    path("ready/", ready, name="ready"),
+    path("version/", version, name="version"),
     path("admin/all-sites/", include("apps.operations.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),

@@ -124,7 +124,7 @@ def test_a_beat_without_a_database_waits_for_it(
     monkeypatch.setenv("DATABASE_URL", "postgresql://postgres:x@127.0.0.1:1/none")
     beat = start_beat()
 
-    beat.says("standing by: Database connection failed")
+    beat.says("Waiting for the database, try 1, next in 0.5 s: Database connection failed")
 
     assert beat.process.poll() is None
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
-from apps.core.models import BeatLease
+from apps.core.models import BeatLease, WorkerHeartbeat
 from apps.sites.scoped_admin.base import PlatformReadOnly
 
 admin.site.unregister(PeriodicTask)
@@ -25,5 +25,12 @@ class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]  # the package has
 @admin.register(BeatLease)
 class BeatLeaseAdmin(PlatformReadOnly):
     list_display = ("name", "holder", "expires_at")
+    search_fields = ("name",)
+    ordering = ("name",)
+
+
+@admin.register(WorkerHeartbeat)
+class WorkerHeartbeatAdmin(PlatformReadOnly):
+    list_display = ("name", "version", "started_at", "seen_at")
     search_fields = ("name",)
     ordering = ("name",)

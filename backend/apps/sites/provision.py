@@ -22,6 +22,8 @@ from config.logins import derive_login_password
 _LOCK_DATABASE = "postgres"
 _LOCK_KEY = 0x504F5358  # "POSX"
 _FIRST_WITH_INHERIT_OPTION = 160000
+# libpq gives no SQLSTATE for a connection that was never made; these are the server's words for a wrong address.
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 
 
 class CannotProvision(RuntimeError):
@@ -43,6 +45,21 @@ def admin_connection(database: str | None = None) -> Any:
     """A psycopg2 connection in autocommit as DATABASE_URL's login."""
     admin = settings.DATABASE_ADMIN
     return _connect({**admin, "NAME": database or admin["NAME"]})
+
+
+def server_missing() -> str:
+    """Why DATABASE_URL cannot be opened yet, or nothing.
+
+    Raises CannotProvision for what waiting does not mend: a server that answers and refuses this login.
+    """
+    try:
+        admin_connection().close()
+    except psycopg2.OperationalError as error:
+        said = (str(error).strip().splitlines() or ["no answer"])[0]
+        if any(words in said for words in _REFUSALS):
+            raise CannotProvision(f"DATABASE_URL is refused by the server: {said}") from error
+        return f"Database connection failed: {said}"
+    return ""
 
 
 def migrator_database() -> dict[str, Any]:

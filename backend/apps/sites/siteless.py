@@ -46,6 +46,7 @@ SITELESS: dict[str, SitelessTable] = {
         auditor=True,
     ),
     "core_beat_lease": SitelessTable(_ALL, "Which beat process leads; one row."),
+    "core_worker_heartbeat": SitelessTable(_ALL, "Which workers are alive; a name, a version and times."),
     "django_migrations": SitelessTable(("SELECT",), "Django's record of applied migrations."),
     "django_content_type": SitelessTable(("SELECT",), "Names of models."),
     "auth_permission": SitelessTable(("SELECT",), "Names of permissions; rights come from memberships."),

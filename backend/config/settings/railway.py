@@ -7,7 +7,8 @@ from config.settings.base import REST_FRAMEWORK as _REST_FRAMEWORK
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
-SECURE_REDIRECT_EXEMPT = [r"^health/$"]  # Railway asks over http, and only a 200 counts
+# Railway's health check and monitors on the private network ask over http, and want no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^(health|ready|version)/$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

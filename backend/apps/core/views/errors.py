@@ -12,7 +12,7 @@ from apps.core.problems import Problem, problem_from, problem_response
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the caller is a program."""
-    return request.path.startswith(("/api/", "/health"))
+    return request.path.startswith(("/api/", "/health", "/ready", "/version"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

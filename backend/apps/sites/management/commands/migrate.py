@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 
+from apps.core.waiting import Need, StillMissing, wait_for
 from apps.sites import provision
 from apps.sites.catalogue import catalogue_faults
+
+# Within Railway's 300 s for a health check, so that this one says what is wrong before Railway gives up.
+WAIT_S = 240
 
 
 class Command(migrate.Command):
@@ -17,6 +21,16 @@ class Command(migrate.Command):
         "Makes the database logins, runs migrations as posx_migrator under a cluster-wide lock, hands new objects to "
         "their owner and checks that row security is in force. Several replicas may start it at once."
     )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--wait",
+            type=int,
+            default=WAIT_S,
+            metavar="SECONDS",
+            help="how long to wait for a server that does not answer (%(default)s)",
+        )
 
     def get_check_kwargs(self, options: dict[str, Any]) -> dict[Any, Any]:
         # Not the database's own checks: on a first run there is no app login to ask them as, and a release that died
@@ -28,6 +42,8 @@ class Command(migrate.Command):
             super().handle(*args, **options)
             return
         try:
+            server = Need("PostgreSQL", provision.server_missing)
+            wait_for([server], say=self._say, timeout_s=options["wait"])
             with provision.cluster_lock():
                 self.stdout.write(provision.provision_roles())
                 self._log_in_as_migrator()
@@ -35,8 +51,12 @@ class Command(migrate.Command):
                 connections["default"].close()
                 provision.hand_over()
                 self._refuse_faults()
-        except provision.CannotProvision as error:
+        except (provision.CannotProvision, StillMissing) as error:
             raise CommandError(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()  # a pipe keeps lines back, and this one is about now
 
     def _log_in_as_migrator(self) -> None:
         connection = connections["default"]
