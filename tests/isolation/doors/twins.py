@@ -101,7 +101,13 @@ def make_twin(code: str) -> Twin:
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
     }
-    samples = {"plan_sha256": batch.plan_sha256, "address": wallet.address, "cliff_count": 0, "limit": 50}
+    samples = {
+        "plan_sha256": batch.plan_sha256,
+        "address": wallet.address,
+        "cliff_count": 0,
+        "limit": 50,
+        "amount_minor": 1,
+    }
     return Twin(site, caller, ids, samples, members)
 
 
