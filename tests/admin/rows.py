@@ -177,7 +177,7 @@ def _signed_transfer(attempt: PayoutAttempt) -> None:
 def unlock_some(site: Site) -> list[Release]:
     """The releases of the site that are due, unlocked."""
     with in_site(site):
-        Release.objects.filter(unlock_at__lte=timezone.now()).update(
+        Release.objects.filter(status="locked", unlock_at__lte=timezone.now()).update(
             status="unlocked", unlocked_at=timezone.now()
         )
         return list(Release.objects.filter(status="unlocked").order_by("number"))
