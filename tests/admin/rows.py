@@ -16,13 +16,13 @@ from apps.accounts.admin_places import SESSION_KEY
 from apps.accounts.models import Identity, Membership, Role
 from apps.core.ids import uuid7
 from apps.idempotency.models import IdempotencyKey
-from apps.orders.models import Order
+from apps.orders.models import Dispute, Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
-from apps.payouts.models import PayoutAttempt, PayoutBatch
+from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.sites.models import Site
 from apps.tiers.models import BuyerUnits, Tier
-from apps.vesting.models import Release
+from apps.vesting.models import Receivable, Release
 from apps.vesting.services import allocation_grant
 from tests.factories import (
     in_site,
@@ -56,11 +56,57 @@ def fill_site(code: str) -> Site:
         )
         BuyerUnits.objects.create(tier=tier, buyer=buyer, sold_units=1)
         _order(tier, buyer, allocation.id)
+        _returns()
         IdempotencyKey.objects.create(
             caller="test", operation="POST /x", key="k", body_sha256="0" * 64, lease_until=timezone.now()
         )
+    _owed_back(site, tier, buyer)
     make_batch(site)
     return site
+
+
+def _returns() -> None:
+    """A refund and a dispute of the site's order."""
+    order = Order.objects.get()
+    Refund.objects.create(
+        order=order,
+        amount_minor=1,
+        origin="stripe",
+        stripe_refund_id=f"re_{order.id.hex}",
+        status="succeeded",
+        settled_at=timezone.now(),
+    )
+    Dispute.objects.create(
+        order=order,
+        amount_minor=1,
+        stripe_dispute_id=f"dp_{order.id.hex}",
+        status="won",
+        settled_at=timezone.now(),
+    )
+
+
+def _owed_back(site: Site, tier: Tier, buyer: Membership) -> None:
+    """A release that was paid out and is owed back."""
+    with in_site(site):
+        allocation = allocation_grant(
+            asset_id=tier.asset_id,
+            beneficiary_id=buyer.id,
+            policy_id=tier.policy_id,
+            amount_base_units=10**18,
+            source_kind="test",
+            source_id=uuid7(),
+            starts_at=timezone.now() - timedelta(days=400),
+        )
+    payout = make_batch(site, make_member(site, Role.OPERATOR)).id
+    with in_site(site):
+        release = Release.objects.filter(allocation=allocation).order_by("number")[:1].get()
+        row = Release.objects.filter(id=release.id)
+        row.update(status="unlocked", unlocked_at=timezone.now())
+        row.update(status="processing", payout=Payout.objects.get(batch_id=payout))
+        row.update(status="released", released_at=timezone.now(), tx_hash=f"0x{release.id.hex}")
+        Receivable.objects.create(
+            allocation=allocation, amount_base_units=1, cause_kind="refund", cause_id=release.id
+        )
 
 
 def _order(tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
@@ -131,7 +177,7 @@ def _signed_transfer(attempt: PayoutAttempt) -> None:
 def unlock_some(site: Site) -> list[Release]:
     """The releases of the site that are due, unlocked."""
     with in_site(site):
-        Release.objects.filter(unlock_at__lte=timezone.now()).update(
+        Release.objects.filter(status="locked", unlock_at__lte=timezone.now()).update(
             status="unlocked", unlocked_at=timezone.now()
         )
         return list(Release.objects.filter(status="unlocked").order_by("number"))

@@ -141,7 +141,7 @@ def test_a_release_that_is_not_payable_is_a_message_and_nothing_is_done() -> Non
     unlocked = unlock_some(site)[:1]
     with in_site(site):
         locked = Release.objects.filter(status="locked").first() or Release.objects.all()[0]
-        Release.objects.filter(id=unlocked[0].id).update(status="frozen")
+        Release.objects.filter(id=unlocked[0].id).update(status="frozen", frozen_from="unlocked")
         asset = Release.objects.select_related("allocation").get(id=locked.id).allocation.asset_id
         count = PayoutBatch.objects.count()
     sent = {"ids": [str(unlocked[0].id)], "asset_id": asset}

@@ -115,6 +115,24 @@ def settle(order: Order, outcome: str) -> None:
     requests.post(url, json={"outcome": outcome}, timeout=5).raise_for_status()
 
 
+def dispute(order: Order, outcome: str | None = None) -> dict[str, Any]:
+    """The buyer's bank opens a dispute, or with an outcome closes it."""
+    url = f"{settings.STRIPE_API_BASE}/_sandbox/payment_intents/{order.payment_intent_id}/dispute"
+    answer = requests.post(url, json={"outcome": outcome}, timeout=5)
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def refund_at_stripe(order: Order, amount_minor: int) -> dict[str, Any]:
+    """What staff do in Stripe's dashboard."""
+    return stripe("POST", "/v1/refunds", payment_intent=order.payment_intent_id, amount=str(amount_minor))
+
+
+def refunds_at_stripe() -> list[dict[str, Any]]:
+    """Every refund that Stripe holds."""
+    return list(stripe("GET", "/v1/refunds")["data"])
+
+
 def fault(operation: str, kind: str, **fields: Any) -> None:
     """Order a fault of the sandbox for the next call of an operation."""
     spec = {"operation": operation, "fault": kind, **fields}

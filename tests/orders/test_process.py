@@ -28,7 +28,9 @@ def test_a_paid_order_gets_its_allocation_schedule_and_releases() -> None:
 
     paid = sale.process(order)
 
-    assert (paid.status, paid.next_check_at) == ("paid", None)
+    assert paid.status == "paid"
+    # nobody waits for it: the next look is for refunds and disputes whose events never came
+    assert paid.next_check_at is not None and paid.next_check_at > timezone.now() + timedelta(hours=23)
     assert paid.paid_at is not None and paid.allocation_id is not None
     assert sale.units() == (0, 2, 0, 2)
     with in_site(sale.site):

@@ -166,6 +166,8 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
         intent_id="pi_1", amount_minor=1, idempotency_key="refund-1"
     ),
     "get_refund": lambda gateway: gateway.get_refund("re_1"),
+    "get_dispute": lambda gateway: gateway.get_dispute("dp_1"),
+    "list_disputes": lambda gateway: gateway.list_disputes("pi_1"),
     "list_refunds": lambda gateway: gateway.list_refunds("pi_1"),
     "intent_id_of_charge": lambda gateway: gateway.intent_id_of_charge("ch_1"),
     "list_events": lambda gateway: list(gateway.list_events(["x"], datetime(2027, 1, 1, tzinfo=UTC))),

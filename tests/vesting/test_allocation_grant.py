@@ -135,7 +135,7 @@ def test_without_a_scope_it_is_refused() -> None:
             "INSERT INTO vesting_release (id, site_id, schedule_id, allocation_id, number, unlock_at,"
             " amount_base_units, status, tx_hash) SELECT gen_random_uuid(), site_id, schedule_id, allocation_id,"
             " 99, now(), 1, 'locked', '' FROM vesting_release LIMIT 1",
-            "release_sum_within_schedule",
+            "release_live_sum_within_schedule",
         ),
     ],
 )

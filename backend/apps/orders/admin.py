@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.orders.models import Order
+from apps.orders.models import Dispute, Order, Refund
 from apps.orders.services import order_check_now
 from apps.sites.scoped_admin.actions import EntryAction
 from apps.sites.scoped_admin.base import ScopedAdmin
@@ -52,3 +52,34 @@ class OrderAdmin(ScopedAdmin):
     search_fields = ("id", "buyer__id", "allocation__id", "payment_intent_id")
     search_help_text = _("A whole PaymentIntent id, or the id of an order, buyer or allocation")
     entry_actions = (LookAtStripe(),)
+
+
+@admin.register(Refund)
+class RefundAdmin(ScopedAdmin):
+    cells = (
+        badge(
+            good=("succeeded",), busy=("requested", "pending", "requires_action"), bad=("failed", "canceled")
+        ),
+    )
+    list_display = (
+        short_id,
+        "created_at",
+        "order",
+        "amount_minor",
+        *cells,
+        "origin",
+        "reason",
+        "requested_by",
+        "stripe_refund_id",
+        "failure_code",
+    )
+    list_select_related = ("order", "requested_by__identity")
+    search_fields = ("id", "order__id", "stripe_refund_id")
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ScopedAdmin):
+    cells = (badge(good=("won", "closed"), busy=("open",), bad=("lost",)),)
+    list_display = (short_id, "created_at", "order", "amount_minor", *cells, "reason", "stripe_dispute_id")
+    list_select_related = ("order",)
+    search_fields = ("id", "order__id", "stripe_dispute_id")

@@ -51,6 +51,7 @@ class Order(SiteOwned):
     )
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=255, blank=True)
     refunded_minor = models.PositiveBigIntegerField(_("refunded (minor units)"), default=0)
+    lost_minor = models.PositiveBigIntegerField(_("lost in disputes (minor units)"), default=0, db_default=0)
     problem_code = models.CharField(_("needs a person because"), max_length=64, blank=True)
     expires_at = models.DateTimeField(_("hold ends at"))
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
@@ -100,6 +101,10 @@ class Order(SiteOwned):
             models.CheckConstraint(
                 condition=Q(refunded_minor__lte=F("amount_minor")), name="order_refund_within_amount"
             ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gte=F("refunded_minor") + F("lost_minor")),
+                name="order_returned_within_amount",
+            ),
             Transitions(
                 name="order_states",
                 field="status",
@@ -132,7 +137,14 @@ class Order(SiteOwned):
             Frozen(name="order_set_once", fields=["allocation", "paid_at"], once=True),
             AuditTrail(
                 name="order_audit",
-                fields=["status", "payment_intent_id", "allocation", "refunded_minor", "problem_code"],
+                fields=[
+                    "status",
+                    "payment_intent_id",
+                    "allocation",
+                    "refunded_minor",
+                    "lost_minor",
+                    "problem_code",
+                ],
             ),
             DueQueue(
                 name="due_sites_orders", due="next_check_at", when="w.next_check_at IS NOT NULL", reads=[]
@@ -141,3 +153,140 @@ class Order(SiteOwned):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class RefundStatus(models.TextChoices):
+    REQUESTED = "requested", _("Not yet at Stripe")
+    PENDING = "pending", _("On its way")
+    REQUIRES_ACTION = "requires_action", _("Waits for the buyer")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELED = "canceled", _("Cancelled")
+
+
+class RefundOrigin(models.TextChoices):
+    STAFF = "staff", _("Requested here")
+    AUTOMATIC = "automatic", _("Payment came too late")
+    STRIPE = "stripe", _("Made at Stripe")
+
+
+# Stripe may take back a success: the bank returns the money (https://docs.stripe.com/refunds#failed-refunds).
+REFUND_STEPS: dict[str, list[str]] = {
+    "requested": ["pending", "requires_action", "succeeded", "failed", "canceled"],
+    "pending": ["requires_action", "succeeded", "failed", "canceled"],
+    "requires_action": ["pending", "succeeded", "failed", "canceled"],
+    "succeeded": ["failed"],
+}
+
+
+class Refund(SiteOwned):
+    """Money given back, in full or in part: asked for here, or made at Stripe and found there.
+
+    A row in ``requested`` is the intent, committed before Stripe is asked; its id makes the Idempotency-Key.
+    """
+
+    order = SiteForeignKey(Order)
+    amount_minor = models.PositiveBigIntegerField(_("amount (minor units)"))
+    origin = models.CharField(_("origin"), max_length=9, choices=RefundOrigin.choices)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    requested_by = SiteForeignKey(Membership, null=True, blank=True)
+    status = models.CharField(
+        _("status"), max_length=15, choices=RefundStatus.choices, default=RefundStatus.REQUESTED
+    )
+    stripe_refund_id = models.CharField(_("Stripe's refund"), max_length=255, blank=True)
+    failure_code = models.CharField(_("failed because"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        indexes = [models.Index(fields=["site", "order", "id"], name="refund_order")]
+        constraints = [
+            *site_rules("refund", references=["order", "requested_by"], referenced=False),
+            models.UniqueConstraint(
+                fields=["site", "stripe_refund_id"],
+                condition=~Q(stripe_refund_id=""),
+                name="refund_stripe_id_once",
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive"),
+            models.CheckConstraint(condition=Q(status__in=RefundStatus.values), name="refund_status_known"),
+            models.CheckConstraint(condition=Q(origin__in=RefundOrigin.values), name="refund_origin_known"),
+            models.CheckConstraint(
+                condition=~Q(origin="staff") | (Q(requested_by__isnull=False) & ~Q(reason="")),
+                name="refund_of_staff_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["requested", "failed"]) | ~Q(stripe_refund_id=""),
+                name="refund_at_stripe_has_id",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="succeeded") | Q(settled_at__isnull=False), name="refund_settled_has_time"
+            ),
+            Transitions(
+                name="refund_states", field="status", born=list(RefundStatus.values), edges=REFUND_STEPS
+            ),
+            Frozen(
+                name="refund_frozen",
+                fields=["site", "order", "amount_minor", "origin", "reason", "requested_by"],
+            ),
+            AuditTrail(
+                name="refund_audit",
+                fields=[
+                    "order",
+                    "amount_minor",
+                    "reason",
+                    "requested_by",
+                    "status",
+                    "stripe_refund_id",
+                    "failure_code",
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.get_status_display()}"
+
+
+class DisputeStatus(models.TextChoices):
+    OPEN = "open", _("Open")
+    WON = "won", _("Won")
+    LOST = "lost", _("Lost")
+    CLOSED = "closed", _("Closed without money")
+
+
+DISPUTE_STEPS: dict[str, list[str]] = {"open": ["won", "lost", "closed"]}
+
+
+class Dispute(SiteOwned):
+    """A buyer's bank takes the payment back, or may: found at Stripe, which alone says how it ends."""
+
+    order = SiteForeignKey(Order)
+    stripe_dispute_id = models.CharField(_("Stripe's dispute"), max_length=255)
+    amount_minor = models.PositiveBigIntegerField(_("amount (minor units)"))
+    reason = models.CharField(_("reason"), max_length=64, blank=True)
+    status = models.CharField(_("status"), max_length=6, choices=DisputeStatus.choices)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("dispute")
+        verbose_name_plural = _("disputes")
+        indexes = [models.Index(fields=["site", "order", "id"], name="dispute_order")]
+        constraints = [
+            *site_rules("dispute", references=["order"], referenced=False),
+            models.UniqueConstraint(fields=["site", "stripe_dispute_id"], name="dispute_stripe_id_once"),
+            models.CheckConstraint(condition=~Q(stripe_dispute_id=""), name="dispute_has_id"),
+            models.CheckConstraint(condition=Q(status__in=DisputeStatus.values), name="dispute_status_known"),
+            models.CheckConstraint(
+                condition=Q(status="open") | Q(settled_at__isnull=False), name="dispute_settled_has_time"
+            ),
+            Transitions(
+                name="dispute_states", field="status", born=list(DisputeStatus.values), edges=DISPUTE_STEPS
+            ),
+            Frozen(name="dispute_frozen", fields=["site", "order", "stripe_dispute_id", "amount_minor"]),
+            AuditTrail(name="dispute_audit", fields=["order", "stripe_dispute_id", "amount_minor", "status"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.get_status_display()}"

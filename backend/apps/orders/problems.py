@@ -67,3 +67,18 @@ def order_closed() -> Problem:
 def order_under_review() -> Problem:
     """What Stripe says does not fit the order: a person looks at it."""
     return Problem("order_under_review", 409, _("The order's payment is being reviewed."))
+
+
+def order_not_refundable() -> Problem:
+    """Nothing was paid for it, or everything was given back."""
+    return Problem("order_not_refundable", 409, _("Only a paid order can be refunded."))
+
+
+def order_disputed() -> Problem:
+    """Stripe refuses refunds of a payment that the bank is about to take back."""
+    return Problem("order_disputed", 409, _("The payment is disputed. Wait for the bank's decision."))
+
+
+def refund_exceeds_payment() -> Problem:
+    """More than is left of the payment, refunds under way included."""
+    return Problem("refund_exceeds_payment", 409, _("This is more than is left of the payment."))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.orders.models import Order, OrderStatus
+from apps.orders.models import Order, OrderStatus, Refund
 from apps.sites.scope import current_site_id
 
 
@@ -39,3 +39,8 @@ def order_locked(*, order_id: UUID) -> Order | None:
         .filter(site_id=current_site_id(), id=order_id)
         .first()
     )
+
+
+def refunds_of_order(*, order_id: UUID) -> QuerySet[Refund]:
+    """The refunds of one order of the site, to be paged by id."""
+    return Refund.objects.filter(site_id=current_site_id(), order_id=order_id)

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
 from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
-from apps.orders.models import Order, OrderStatus
+from apps.orders.models import Order, OrderStatus, RefundOrigin, RefundStatus
 
 # A unit costs at least one minor unit, and Stripe takes amounts of eight digits at most
 # (https://docs.stripe.com/api/payment_intents/create, "amount").
@@ -39,6 +39,7 @@ class OrderSerializer(serializers.Serializer[Any]):
     tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
     tokens_base_units = base_units_text()
     refunded_minor = serializers.IntegerField(read_only=True)
+    lost_minor = serializers.IntegerField(read_only=True, help_text="Taken back by the bank in disputes.")
     payment_intent_id = serializers.CharField(read_only=True, help_text="Empty until Stripe has answered.")
     expires_at = serializers.DateTimeField(read_only=True, help_text="The units are held until then.")
     created_at = serializers.DateTimeField(read_only=True)
@@ -64,6 +65,29 @@ class StaffOrderSerializer(OrderSerializer):
     problem_code = serializers.CharField(read_only=True, help_text="Why a person has to look; else empty.")
     next_check_at = serializers.DateTimeField(read_only=True, allow_null=True)
     check_attempts = serializers.IntegerField(read_only=True)
+
+
+class RefundRequestSerializer(StrictSerializer):
+    """What staff give back, and why."""
+
+    amount_minor = WholeNumber(min_value=1, max_value=AMOUNT_MINOR_MAX)
+    reason = serializers.CharField(max_length=500)
+
+
+class RefundSerializer(serializers.Serializer[Any]):
+    """A refund as staff see it."""
+
+    id = serializers.UUIDField(read_only=True)
+    order_id = serializers.UUIDField(read_only=True)
+    amount_minor = serializers.IntegerField(read_only=True)
+    origin = serializers.ChoiceField(choices=RefundOrigin.choices, read_only=True)
+    reason = serializers.CharField(read_only=True)
+    requested_by_id = serializers.UUIDField(read_only=True, allow_null=True)
+    status = serializers.ChoiceField(choices=RefundStatus.choices, read_only=True)
+    stripe_refund_id = serializers.CharField(read_only=True, help_text="Empty until Stripe has answered.")
+    failure_code = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    settled_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class OrderFilterSerializer(serializers.Serializer[Any]):

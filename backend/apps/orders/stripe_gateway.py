@@ -15,9 +15,27 @@ import stripe
 from django.conf import settings
 
 from apps.core.remote import RemoteError, RemoteRejected, RemoteUnknown, refuse_inside_transaction
-from apps.orders.stripe_objects import Event, Intent, Refund, event_of, id_of, intent_of, refund_of
+from apps.orders.stripe_objects import (
+    Dispute,
+    Event,
+    Intent,
+    Refund,
+    dispute_of,
+    event_of,
+    id_of,
+    intent_of,
+    refund_of,
+)
 
-__all__ = ["Event", "Intent", "Refund", "StripeCredentialsRefused", "StripeGateway", "StripeUnknown"]
+__all__ = [
+    "Dispute",
+    "Event",
+    "Intent",
+    "Refund",
+    "StripeCredentialsRefused",
+    "StripeGateway",
+    "StripeUnknown",
+]
 
 CONNECT_TIMEOUT_S = 3
 PAGE_SIZE = 100
@@ -123,15 +141,21 @@ class StripeGateway:
         amount_minor: int,
         idempotency_key: str,
         reason: RefundReason = "requested_by_customer",
+        row_id: UUID | None = None,
     ) -> Refund:
-        """Give money back. The key holds for 24 h: later look at list_refunds before asking again."""
+        """Give money back. The key holds for 24 h: later look at list_refunds before asking again.
+
+        ``row_id`` comes back in the refund, so that the list says whose it is.
+        """
+        params: stripe.params.RefundCreateParams = {
+            "payment_intent": intent_id,
+            "amount": amount_minor,
+            "reason": reason,
+        }
+        if row_id is not None:
+            params["metadata"] = {"refund_id": str(row_id)}
         with _answered():
-            return _refund(
-                self._api.refunds.create(
-                    {"payment_intent": intent_id, "amount": amount_minor, "reason": reason},
-                    {"idempotency_key": idempotency_key},
-                )
-            )
+            return _refund(self._api.refunds.create(params, {"idempotency_key": idempotency_key}))
 
     def get_refund(self, refund_id: str) -> Refund:
         """The refund as it is now."""
@@ -143,6 +167,17 @@ class StripeGateway:
         with _answered():
             page = self._api.refunds.list({"payment_intent": intent_id, "limit": PAGE_SIZE})
             return [_refund(one) for one in page.data]
+
+    def get_dispute(self, dispute_id: str) -> Dispute:
+        """The dispute as it is now."""
+        with _answered():
+            return _dispute(self._api.disputes.retrieve(dispute_id))
+
+    def list_disputes(self, intent_id: str) -> list[Dispute]:
+        """The newest 100 disputes of an intent, newest first."""
+        with _answered():
+            page = self._api.disputes.list({"payment_intent": intent_id, "limit": PAGE_SIZE})
+            return [_dispute(one) for one in page.data]
 
     def intent_id_of_charge(self, charge_id: str) -> str | None:
         """The intent that a charge belongs to; None for a charge without one."""
@@ -217,6 +252,10 @@ def _intent(answer: stripe.StripeObject) -> Intent:
 
 def _refund(answer: stripe.StripeObject) -> Refund:
     return refund_of(_dict(answer))
+
+
+def _dispute(answer: stripe.StripeObject) -> Dispute:
+    return dispute_of(_dict(answer))
 
 
 def _event(answer: stripe.StripeObject) -> Event:

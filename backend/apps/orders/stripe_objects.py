@@ -32,6 +32,19 @@ class Refund:
     currency: str
     intent_id: str | None
     failure_reason: str | None
+    # Our Refund row, for those that we asked for.
+    row_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A dispute of a payment. `status` is Stripe's own word; `won`, `lost` and two others are the last ones."""
+
+    id: str
+    status: str
+    amount_minor: int
+    currency: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,18 @@ def refund_of(answer: Mapping[str, Any]) -> Refund:
         currency=_text(answer["currency"]),
         intent_id=id_of(answer.get("payment_intent")),
         failure_reason=answer.get("failure_reason"),
+        row_id=(answer.get("metadata") or {}).get("refund_id"),
+    )
+
+
+def dispute_of(answer: Mapping[str, Any]) -> Dispute:
+    """A dispute as Stripe sends it."""
+    return Dispute(
+        id=_text(answer["id"]),
+        status=_text(answer["status"]),
+        amount_minor=_whole(answer["amount"]),
+        currency=_text(answer["currency"]),
+        reason=str(answer.get("reason") or ""),
     )
 
 

@@ -6,6 +6,7 @@ from apps.orders.views import (
     OrderView,
     StaffOrdersView,
     StaffOrderView,
+    StaffRefundsView,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -14,4 +15,5 @@ urlpatterns: list[URLPattern] = [
     path("orders/<uuid:order_id>/cancel/", OrderCancelView.as_view(), name="order-cancel"),
     path("staff/orders/", StaffOrdersView.as_view(), name="staff-orders"),
     path("staff/orders/<uuid:order_id>/", StaffOrderView.as_view(), name="staff-order"),
+    path("staff/orders/<uuid:order_id>/refunds/", StaffRefundsView.as_view(), name="staff-order-refunds"),
 ]

@@ -9,22 +9,31 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.member_view import STAFF, MemberView
+from apps.accounts.member_view import APPROVERS, STAFF, MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import CONTENT_TYPE
 from apps.core.shapes import PROBLEM
 from apps.idempotency.header import HEADER, REPLAYED_HEADER, idempotency_request
 from apps.orders.models import OrderStatus
 from apps.orders.problems import order_unknown
-from apps.orders.queries import order_of_buyer, order_of_site, orders_of_buyer, orders_of_site
+from apps.orders.queries import (
+    order_of_buyer,
+    order_of_site,
+    orders_of_buyer,
+    orders_of_site,
+    refunds_of_order,
+)
 from apps.orders.serializers import (
     OrderFilterSerializer,
     OrderRequestSerializer,
     OrderSerializer,
     PlacedOrderSerializer,
+    RefundRequestSerializer,
+    RefundSerializer,
     StaffOrderSerializer,
 )
-from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create
+from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create, refund_request
+from apps.payouts.answered_once import KEY_PARAMETER, answered_once
 
 _STATUS = OpenApiParameter("status", str, enum=OrderStatus.values, description="Only orders in this state.")
 _KEY = OpenApiParameter(
@@ -151,6 +160,63 @@ class StaffOrderView(MemberView):
             if order is None:
                 raise order_unknown()
             return Response(StaffOrderSerializer(order).data)
+
+
+class StaffRefundsView(MemberView):
+    """Refunds of one order."""
+
+    read_roles = STAFF
+    write_roles = APPROVERS
+    pagination_class = KeysetPagination
+    keyset = ("-id",)
+
+    @extend_schema(
+        operation_id="staff_orders_refunds_list",
+        responses={200: RefundSerializer(many=True), 403: PROBLEM, 404: PROBLEM},
+    )
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """The refunds of one order of this site, the newest first. 404 `unknown_order`."""
+        with self.reading():
+            if order_of_site(order_id=order_id) is None:
+                raise order_unknown()
+            page = KeysetPagination()
+            rows = page.paginate_queryset(refunds_of_order(order_id=order_id), request, self)
+            return page.get_paginated_response(RefundSerializer(rows, many=True).data)
+
+    @extend_schema(
+        operation_id="staff_orders_refunds_create",
+        parameters=[KEY_PARAMETER],
+        request=RefundRequestSerializer,
+        responses={
+            201: RefundSerializer,
+            400: PROBLEM,
+            403: PROBLEM,
+            404: PROBLEM,
+            409: PROBLEM,
+            422: PROBLEM,
+        },
+    )
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """Give back a paid order's money, in whole or in part; its unreleased tokens are revoked in proportion.
+
+        A worker takes it to Stripe. 404 `unknown_order`; 409 `order_not_refundable`, `order_disputed`,
+        `order_under_review`, `refund_exceeds_payment`.
+        """
+        claimed = idempotency_request(request, f"POST /api/v1/staff/orders/{order_id}/refunds/")
+        asked = RefundRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        with self.writing() as member:
+
+            def made(refund_id: UUID) -> tuple[int, dict[str, Any]]:
+                row = refund_request(
+                    order_id=order_id,
+                    refund_id=refund_id,
+                    requested_by_id=member.id,
+                    **asked.validated_data,
+                )
+                return 201, dict(RefundSerializer(row).data)
+
+            return answered_once(claimed, made)
 
 
 def _status(request: Request) -> OrderStatus | None:

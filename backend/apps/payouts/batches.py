@@ -107,9 +107,36 @@ def batch_reject(*, batch_id: UUID, reason: str, rejected_by_id: UUID) -> Payout
             site_id=site_id, batch_id=batch.id, status=PayoutStatus.AWAITING_APPROVAL
         )
         ids = list(waiting.select_for_update().order_by("id").values_list("id", flat=True))
-        _expect(waiting.update(status=PayoutStatus.CANCELLED, settled_at=Now()), batch.payout_count)
+        cancelled = Payout.objects.filter(
+            site_id=site_id, batch_id=batch.id, status=PayoutStatus.CANCELLED
+        ).count()
+        changed = waiting.update(status=PayoutStatus.CANCELLED, settled_at=Now())
+        _expect(changed + cancelled, batch.payout_count)
         announce(ids, Outcome(OutcomeKind.CANCELLED))
         return batch
+
+
+def payouts_cancel_unsent(*, payout_ids: Sequence[UUID]) -> list[UUID]:
+    """STEP: cancel those of these payouts that no worker has begun to send; which ones they were.
+
+    A payout is cancelled as a whole, and what it was for is payable again; the others of its batch go on, also
+    when the batch still waits for approval.
+    """
+    site_id = require_scope()
+    unsent = Payout.objects.filter(
+        site_id=site_id,
+        id__in=payout_ids,
+        status__in=[PayoutStatus.AWAITING_APPROVAL, PayoutStatus.READY],
+    )
+    batches = PayoutBatch.objects.filter(site_id=site_id, id__in=unsent.values("batch_id"))
+    len(batches.select_for_update(of=("self",)).order_by("id").values_list("id"))
+    ids = list(unsent.select_for_update().order_by("id").values_list("id", flat=True))
+    changed = Payout.objects.filter(site_id=site_id, id__in=ids).update(
+        status=PayoutStatus.CANCELLED, next_attempt_at=None, settled_at=Now()
+    )
+    _expect(changed, len(ids))
+    announce(ids, Outcome(OutcomeKind.CANCELLED))
+    return ids
 
 
 def plan_holds(*, batch_id: UUID) -> bool:
@@ -123,7 +150,10 @@ def _approve(batch: PayoutBatch, *, approved_by_id: UUID | None) -> None:
     changed = Payout.objects.filter(
         site_id=current_site_id(), batch_id=batch.id, status=PayoutStatus.AWAITING_APPROVAL
     ).update(status=PayoutStatus.READY, next_attempt_at=Now())
-    _expect(changed, batch.payout_count)
+    cancelled = Payout.objects.filter(
+        site_id=current_site_id(), batch_id=batch.id, status=PayoutStatus.CANCELLED
+    )
+    _expect(changed + cancelled.count(), batch.payout_count)
     ring(SWEEPER)
 
 

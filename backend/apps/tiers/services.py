@@ -75,6 +75,11 @@ def tier_sell(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) -> None:
     _move(tier_id, buyer_id, reserved=-quantity_units, sold=quantity_units)
 
 
+def tier_take_back(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) -> None:
+    """STEP: sold units become available again. Raises InventoryMismatch."""
+    _move(tier_id, buyer_id, reserved=0, sold=-quantity_units)
+
+
 def tier_sell_from_stock(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) -> bool:
     """STEP: available units become sold, for a payment that came after its reservation was given back.
 
@@ -93,21 +98,25 @@ def tier_sell_from_stock(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) 
 
 
 def _move(tier_id: UUID, buyer_id: UUID, *, reserved: int, sold: int) -> None:
-    moved = Tier.objects.filter(site_id=require_scope(), id=tier_id, reserved_units__gte=-reserved).update(
-        reserved_units=F("reserved_units") + reserved, sold_units=F("sold_units") + sold
-    )
+    moved = Tier.objects.filter(
+        site_id=require_scope(), id=tier_id, reserved_units__gte=-reserved, sold_units__gte=-sold
+    ).update(reserved_units=F("reserved_units") + reserved, sold_units=F("sold_units") + sold)
     if moved != 1:
-        raise InventoryMismatch(f"tier {tier_id} does not hold {-reserved} reserved units")
+        raise InventoryMismatch(f"tier {tier_id} does not hold {-reserved} reserved or {-sold} sold units")
     _move_of_buyer(tier_id, buyer_id, reserved=reserved, sold=sold)
 
 
 def _move_of_buyer(tier_id: UUID, buyer_id: UUID, *, reserved: int, sold: int) -> None:
     moved = BuyerUnits.objects.filter(
-        site_id=require_scope(), tier_id=tier_id, buyer_id=buyer_id, reserved_units__gte=-reserved
+        site_id=require_scope(),
+        tier_id=tier_id,
+        buyer_id=buyer_id,
+        reserved_units__gte=-reserved,
+        sold_units__gte=-sold,
     ).update(reserved_units=F("reserved_units") + reserved, sold_units=F("sold_units") + sold)
     if moved != 1:
         raise InventoryMismatch(
-            f"buyer {buyer_id} does not hold {-reserved} reserved units of tier {tier_id}"
+            f"buyer {buyer_id} does not hold {-reserved} reserved or {-sold} sold units of tier {tier_id}"
         )
 
 

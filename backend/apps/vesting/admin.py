@@ -16,13 +16,16 @@ from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.models import (
     TERMS_FIELDS,
     Allocation,
+    Receivable,
     Release,
     ReleaseStatus,
     VestingPolicy,
     VestingSchedule,
 )
 
-RELEASE_STATE = badge(good=("released",), busy=("unlocked", "processing"), bad=("held", "frozen", "revoked"))
+RELEASE_STATE = badge(
+    good=("released",), busy=("unlocked", "processing"), bad=("held", "frozen", "revoked", "replaced")
+)
 RELEASE_TOKENS = whole_tokens("amount_base_units", asset="allocation.asset")
 IN_FLIGHT = (ReleaseStatus.PROCESSING, ReleaseStatus.HELD, ReleaseStatus.RELEASED)
 
@@ -108,3 +111,11 @@ class ReleaseAdmin(ScopedAdmin):
     list_select_related = ("allocation__asset", "allocation__beneficiary__identity", "payout")
     search_fields = ("id", "allocation__id", "schedule__id", "payout__id")
     entry_actions = (RequestPayout(),)
+
+
+@admin.register(Receivable)
+class ReceivableAdmin(ScopedAdmin):
+    cells = (whole_tokens("amount_base_units", asset="allocation.asset"),)
+    list_display = (short_id, "created_at", "allocation", *cells, "cause_kind", "cause_id")
+    list_select_related = ("allocation__asset",)
+    search_fields = ("id", "allocation__id", "cause_id")

@@ -11,13 +11,18 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Membership
 from apps.audit.trail import AuditTrail
 from apps.core.amounts import BaseUnitsField
-from apps.core.rules import Frozen, Transitions
+from apps.core.rules import AppendOnly, Frozen, Transitions
 from apps.payouts.models import Payout
 from apps.sites.models import Asset
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
-from apps.vesting.rules import ReleasesMatchSchedule, ReleasesWithinSchedule
+from apps.vesting.rules import (
+    LiveReleasesWithinSchedule,
+    ReceivablesWithinReleased,
+    ReleasesMatchSchedule,
+    SplitsAreWhole,
+)
 
 
 class PeriodUnit(models.TextChoices):
@@ -172,10 +177,24 @@ class ReleaseStatus(models.TextChoices):
     RELEASED = "released", _("Released")
     FROZEN = "frozen", _("Frozen")
     REVOKED = "revoked", _("Revoked")
+    REPLACED = "replaced", _("Replaced by its parts")
+
+
+# A replaced release is history: its two parts carry its amount. Whoever adds up amounts leaves it out.
+COUNTED = [status.value for status in ReleaseStatus if status is not ReleaseStatus.REPLACED]
+# Still ours to take back: nobody has been asked to send them.
+REVOCABLE = (ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED, ReleaseStatus.FROZEN)
+
+
+FROZEN_FROM = [("locked", _("Locked")), ("unlocked", _("Unlocked"))]
 
 
 class Release(SiteOwned):
-    """One dated part of a schedule. Its amount and date never change; its state moves by the listed steps."""
+    """One dated part of a schedule. Its amount and date never change; its state moves by the listed steps.
+
+    A part of it is revoked by replacing it: two others with ``split_of`` take its date, one is revoked, the other
+    goes on in its state. ``frozen_from`` is the state that a dispute interrupted.
+    """
 
     schedule = SiteForeignKey(VestingSchedule)
     allocation = SiteForeignKey(Allocation)
@@ -186,6 +205,10 @@ class Release(SiteOwned):
         _("status"), max_length=10, choices=ReleaseStatus.choices, default=ReleaseStatus.LOCKED
     )
     payout = SiteForeignKey(Payout, null=True, blank=True)
+    split_of = SiteForeignKey("self", null=True, blank=True)
+    frozen_from = models.CharField(
+        _("frozen while"), max_length=8, blank=True, default="", db_default="", choices=FROZEN_FROM
+    )
     unlocked_at = models.DateTimeField(_("unlocked at"), null=True, blank=True)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
     tx_hash = models.CharField(_("transaction hash"), max_length=80, blank=True)
@@ -202,16 +225,24 @@ class Release(SiteOwned):
             ),
             models.Index(fields=["site", "allocation", "unlock_at", "id"], name="release_allocation"),
             models.Index(fields=["site", "payout"], condition=Q(payout__isnull=False), name="release_payout"),
+            models.Index(
+                fields=["site", "split_of"], condition=Q(split_of__isnull=False), name="release_split_of"
+            ),
         ]
         constraints = [
-            *site_rules("release", references=["schedule", "allocation", "payout"]),
+            *site_rules("release", references=["schedule", "allocation", "payout", "split_of"]),
             models.UniqueConstraint(fields=["site", "schedule", "number"], name="release_number_once"),
             models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="release_amount_positive"),
             models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status_known"),
             models.CheckConstraint(
                 condition=Q(status__in=["processing", "held", "released"], payout__isnull=False)
-                | Q(status__in=["locked", "unlocked", "frozen", "revoked"], payout__isnull=True),
+                | Q(status__in=["locked", "unlocked", "frozen", "revoked", "replaced"], payout__isnull=True),
                 name="release_payout_while_in_flight",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="frozen", frozen_from__in=["locked", "unlocked"])
+                | (~Q(status="frozen") & Q(frozen_from="")),
+                name="release_frozen_from_a_state",
             ),
             models.CheckConstraint(
                 condition=~Q(status="released") | (~Q(tx_hash="") & Q(released_at__isnull=False)),
@@ -222,21 +253,53 @@ class Release(SiteOwned):
                 field="status",
                 born=["locked"],
                 edges={
-                    "locked": ["unlocked", "frozen", "revoked"],
-                    "unlocked": ["processing", "frozen", "revoked"],
+                    "locked": ["unlocked", "frozen", "revoked", "replaced"],
+                    "unlocked": ["processing", "frozen", "revoked", "replaced"],
                     "processing": ["released", "unlocked", "held"],
                     "held": ["processing", "released", "unlocked"],
-                    "frozen": ["locked", "unlocked", "revoked"],
+                    "frozen": ["locked", "unlocked", "revoked", "replaced"],
                 },
             ),
             Frozen(
                 name="release_frozen",
                 fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
             ),
-            ReleasesWithinSchedule(name="release_sum_within_schedule"),
+            Frozen(name="release_split_of_frozen", fields=["split_of"]),
+            LiveReleasesWithinSchedule(name="release_live_sum_within_schedule"),
+            SplitsAreWhole(name="release_split_whole"),
             AuditTrail(name="release_audit", fields=["status", "payout", "tx_hash"]),
             DueQueue(name="due_sites_unlock", due="unlock_at", when="w.status = 'locked'", reads=["status"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.amount_base_units} {self.get_status_display()}"
+
+
+class Receivable(SiteOwned):
+    """Tokens that a beneficiary has although their money went back: what was paid out cannot be revoked.
+
+    ``cause_id`` is the refund or dispute after which they were owed.
+    """
+
+    allocation = SiteForeignKey(Allocation)
+    amount_base_units = BaseUnitsField(_("amount (base units)"))
+    cause_kind = models.CharField(_("because of"), max_length=16)
+    cause_id = models.UUIDField(_("refund or dispute"))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("receivable")
+        verbose_name_plural = _("receivables")
+        indexes = [models.Index(fields=["site", "allocation"], name="receivable_allocation")]
+        constraints = [
+            *site_rules(
+                "receivable", references=["allocation"], referenced=False, grants=["SELECT", "INSERT"]
+            ),
+            models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="receivable_amount_positive"),
+            AppendOnly(name="receivable_append_only"),
+            ReceivablesWithinReleased(name="receivable_within_released"),
+            AuditTrail(name="receivable_audit", fields=["allocation", "amount_base_units", "cause_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_base_units} because of {self.cause_kind} {self.cause_id}"

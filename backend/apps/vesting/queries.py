@@ -9,12 +9,12 @@ from uuid import UUID
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from apps.sites.scope import current_site_id
-from apps.vesting.models import Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
+from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
 
 
 @dataclass(frozen=True)
 class AssetSums:
-    """Base units of one asset by release state; every state has an entry."""
+    """Base units of one asset by release state; every state but `replaced` has an entry."""
 
     asset_id: UUID
     asset_code: str
@@ -41,7 +41,7 @@ def schedule_of(*, allocation_id: UUID, beneficiary_id: UUID | None = None) -> V
         rows = rows.filter(allocation__beneficiary_id=beneficiary_id)
     schedule = rows.first()
     if schedule is not None:
-        span = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id).aggregate(
+        span = releases(allocation_id=allocation_id).aggregate(
             releases=Count("id"), first_unlock_at=Min("unlock_at"), last_unlock_at=Max("unlock_at")
         )
         for name, value in span.items():
@@ -56,7 +56,10 @@ def releases(
     allocation_id: UUID | None = None,
     asset_id: UUID | None = None,
 ) -> QuerySet[Release]:
-    """Releases with allocation and asset, to be paged by (unlock_at, id); what is not given does not filter."""
+    """Releases with allocation and asset, to be paged by (unlock_at, id); what is not given does not filter.
+
+    Replaced ones are left out: their parts are there.
+    """
     wanted: dict[str, Any] = {
         "allocation__beneficiary_id": beneficiary_id,
         "status": status,
@@ -64,7 +67,8 @@ def releases(
         "allocation__asset_id": asset_id,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    return Release.objects.select_related("allocation__asset").filter(site_id=current_site_id(), **given)
+    rows = Release.objects.select_related("allocation__asset").exclude(status=ReleaseStatus.REPLACED)
+    return rows.filter(site_id=current_site_id(), **given)
 
 
 def sums_by_asset(
@@ -81,9 +85,7 @@ def sums_by_asset(
     )
     found: dict[UUID, AssetSums] = {}
     for asset_id, code, decimals, status, total in rows:
-        sums = found.setdefault(
-            asset_id, AssetSums(asset_id, code, decimals, dict.fromkeys(ReleaseStatus.values, 0))
-        )
+        sums = found.setdefault(asset_id, AssetSums(asset_id, code, decimals, dict.fromkeys(COUNTED, 0)))
         sums.by_status[status] = total
     return list(found.values())
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
 from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
-from apps.vesting.models import Allocation, PeriodUnit, Release, ReleaseStatus, VestingSchedule
+from apps.vesting.models import COUNTED, Allocation, PeriodUnit, Release, VestingSchedule
 from apps.vesting.payout_link import RELEASES_A_BATCH
 from apps.vesting.queries import AssetSums
 
@@ -75,7 +75,7 @@ class ReleaseSerializer(serializers.Serializer[Any]):
     unlock_at = serializers.DateTimeField(read_only=True)
     amount_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
     amount_base_units = base_units_text()
-    status = serializers.ChoiceField(choices=ReleaseStatus.choices, read_only=True)
+    status = serializers.ChoiceField(choices=COUNTED, read_only=True)
     unlocked_at = serializers.DateTimeField(read_only=True, allow_null=True)
     released_at = serializers.DateTimeField(read_only=True, allow_null=True)
     tx_hash = serializers.CharField(read_only=True, help_text="On chain, once it is released.")
@@ -103,7 +103,7 @@ class StateSumsSerializer(serializers.Serializer[Any]):
     """An amount for each state of a release."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {status: AmountSerializer() for status in ReleaseStatus.values}
+        return {status: AmountSerializer() for status in COUNTED}
 
 
 class AssetSumsSerializer(serializers.Serializer[Any]):
@@ -166,7 +166,7 @@ class BatchRequestSerializer(StrictSerializer):
 class ReleaseFilterSerializer(serializers.Serializer[Any]):
     """Filters of a member's releases."""
 
-    status = serializers.ChoiceField(choices=ReleaseStatus.choices, required=False)
+    status = serializers.ChoiceField(choices=COUNTED, required=False)
     allocation_id = serializers.UUIDField(required=False)
 
 

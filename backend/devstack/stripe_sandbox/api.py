@@ -15,6 +15,7 @@ from devstack.sandbox_parts.pipeline import ProviderApi
 from devstack.sandbox_parts.store import Document, Store
 from devstack.stripe_sandbox.credentials import api_key, browser_view, check_client_secret, is_publishable
 from devstack.stripe_sandbox.customers import Customers
+from devstack.stripe_sandbox.disputes import Disputes
 from devstack.stripe_sandbox.errors import StripeError, no_such
 from devstack.stripe_sandbox.events import Events
 from devstack.stripe_sandbox.forms import Params, as_list, parse_form
@@ -56,12 +57,14 @@ class StripeApi(ProviderApi):
         self._secret_key = secret_key
         self.events = events
         self.intents = PaymentIntents(store, events)
-        self._refunds = Refunds(store, events)
+        self.refunds = Refunds(store, events)
+        self.disputes = Disputes(store, events)
         self._customers = Customers(store)
 
     def add_routes(self, router: Router) -> None:
         """Register every operation; search comes before {id} because the first match wins."""
-        intents, refunds, customers, events = self.intents, self._refunds, self._customers, self.events
+        intents, refunds, customers, events = self.intents, self.refunds, self._customers, self.events
+        disputes = self.disputes
         one = "/v1/payment_intents/{id}"
         table: list[tuple[str, str, str, Operation]] = [
             ("POST", "/v1/customers", "customers.create", _by_params(customers.create)),
@@ -77,6 +80,8 @@ class StripeApi(ProviderApi):
             ("GET", "/v1/refunds", "refunds.list", _by_params(refunds.list)),
             ("GET", "/v1/refunds/{id}", "refunds.retrieve", _by_id(refunds.retrieve)),
             ("GET", "/v1/charges/{id}", "charges.retrieve", _by_id(refunds.charge)),
+            ("GET", "/v1/disputes", "disputes.list", _by_params(disputes.list)),
+            ("GET", "/v1/disputes/{id}", "disputes.retrieve", _by_id(disputes.retrieve)),
             ("GET", "/v1/events", "events.list", _by_params(events.list)),
             ("GET", "/v1/events/{id}", "events.retrieve", self._retrieve_event),
         ]

@@ -88,3 +88,19 @@ def new_refund(charge: Object, *, amount: int, reason: str | None, metadata: dic
         reason=reason,
         status="succeeded",
     )
+
+
+def new_dispute(charge: Object) -> Object:
+    """A dispute of what is left of a charge, that waits for the seller's answer."""
+    return _object(
+        "dp_",
+        "dispute",
+        amount=charge["amount_captured"] - charge["amount_refunded"],
+        charge=charge["id"],
+        currency=charge["currency"],
+        is_charge_refundable=False,
+        metadata={},
+        payment_intent=charge["payment_intent"],
+        reason="fraudulent",
+        status="needs_response",
+    )

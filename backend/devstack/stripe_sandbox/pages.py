@@ -10,7 +10,7 @@ from devstack.sandbox_parts.page import PAGE_ROWS, Table, clock, deliveries_tabl
 from devstack.sandbox_parts.store import Document, Store
 from devstack.webhook_sender import WebhookSender
 
-_KINDS = ("customer", "payment_intent", "charge", "refund", "event")
+_KINDS = ("customer", "payment_intent", "charge", "refund", "dispute", "event")
 
 
 def dump(store: Store, sender: WebhookSender, faults: Faults) -> Document:

@@ -23,6 +23,10 @@ class Refunds:
         """Refund `amount` minor units, or what is left, of a payment_intent or charge."""
         refuse_unknown(params, {"payment_intent", "charge", "amount", "reason", "metadata"})
         charge = self._charge(params)
+        if self._is_charged_back(charge):
+            raise StripeError(
+                400, f"Charge {charge['id']} has been charged back.", kept=True, code="charge_disputed"
+            )
         left = charge["amount_captured"] - charge["amount_refunded"]
         if left == 0:
             raise StripeError(
@@ -61,6 +65,25 @@ class Refunds:
         self._store.save("refund", refund["id"], refund)
         self._events.record("refund.updated", refund)
         return refund
+
+    def fail(self, refund_id: str) -> Object:
+        """The bank sends a refund back, also one that had succeeded (a control of the sandbox, not of Stripe)."""
+        refund = self.retrieve(refund_id)
+        if refund["status"] == "failed":
+            return refund
+        refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+        self._store.save("refund", refund_id, refund)
+        charge = self.charge(refund["charge"])
+        charge["amount_refunded"] -= refund["amount"]
+        charge["refunded"] = False
+        self._store.save("charge", charge["id"], charge)
+        self._events.record("refund.failed", refund)
+        self._events.record("charge.refund.updated", refund)
+        return refund
+
+    def _is_charged_back(self, charge: Object) -> bool:
+        of_charge = (one for one in self._store.newest("dispute") if one["charge"] == charge["id"])
+        return any(dispute["status"] != "won" for dispute in of_charge)
 
     def _charge(self, params: Params) -> Object:
         intent_id, charge_id = text(params, "payment_intent"), text(params, "charge")

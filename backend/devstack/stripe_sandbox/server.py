@@ -55,6 +55,8 @@ class StripeSandbox:
         self._api.add_routes(self._router)
         self._router.add("GET", "/", lambda _: page(self._store, self._sender))
         self._router.add("POST", "/_sandbox/payment_intents/{id}/settle", self._settle)
+        self._router.add("POST", "/_sandbox/payment_intents/{id}/dispute", self._dispute)
+        self._router.add("POST", "/_sandbox/refunds/{id}/fail", self._fail_refund)
         Control(
             faults=self._faults,
             sender=self._sender,
@@ -98,6 +100,18 @@ class StripeSandbox:
         outcome = str(request.json_object().get("outcome"))
         with self._store.transaction():
             return json_response(200, self._api.intents.settle(request.params["id"], outcome))
+
+    def _dispute(self, request: Request) -> Response:
+        outcome = request.json_object().get("outcome")
+        with self._store.transaction():
+            dispute = self._api.disputes.control(
+                request.params["id"], None if outcome is None else str(outcome)
+            )
+            return json_response(200, dispute)
+
+    def _fail_refund(self, request: Request) -> Response:
+        with self._store.transaction():
+            return json_response(200, self._api.refunds.fail(request.params["id"]))
 
     def _sign(self, body: bytes) -> Mapping[str, str]:
         return {"Stripe-Signature": signature_header(body, self._webhook_secret)}

@@ -89,8 +89,11 @@ def make_twin(code: str) -> Twin:
     allocations = [_allocation(tier, caller) for _ in range(2)]
     releases = [each for each in unlock_some(site) if each.allocation_id == allocations[0].id]
     batch = _batch(site, tier, other)
+    with in_site(site):
+        paid = Order.objects.get(status="paid")
     ids = {
         "order_id": orders[0].id,
+        "staff_orders_refunds_create.order_id": paid.id,
         "tier_id": tier.id,
         "wallet_id": wallet.id,
         "asset_id": asset.id,
@@ -101,7 +104,13 @@ def make_twin(code: str) -> Twin:
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
     }
-    samples = {"plan_sha256": batch.plan_sha256, "address": wallet.address, "cliff_count": 0, "limit": 50}
+    samples = {
+        "plan_sha256": batch.plan_sha256,
+        "address": wallet.address,
+        "cliff_count": 0,
+        "limit": 50,
+        "amount_minor": 1,
+    }
     return Twin(site, caller, ids, samples, members)
 
 

@@ -58,7 +58,7 @@ def good_wish(operation: Operation, twin: Twin, *, samples: Twin | None = None) 
     """What the twin's caller may ask for; ``samples``: take values that are no ids from the other twin."""
     return Wish(
         operation=operation,
-        path={name: _path_value(name, schema, twin) for name, schema in operation.path.items()},
+        path={name: _path_value(operation, name, schema, twin) for name, schema in operation.path.items()},
         query={},
         body=None if operation.body is None else _value("", operation.body, twin, samples or twin),
         headers={name: _header(name) for name in operation.headers},
@@ -77,10 +77,12 @@ def id_name(way: tuple[str, ...]) -> str:
     return f"{last.removesuffix('_ids')}_id" if last.endswith("_ids") else last
 
 
-def _path_value(name: str, schema: Schema, twin: Twin) -> str:
+def _path_value(operation: Operation, name: str, schema: Schema, twin: Twin) -> str:
     if schema.get("format") != "uuid":
         raise UnknownParameter(name)
-    return twin.id_of(name)
+    # An order that can be cancelled is none that can be refunded.
+    special = f"{operation.name}.{name}"
+    return twin.id_of(special if special in twin.ids else name)
 
 
 def _header(name: str) -> str:

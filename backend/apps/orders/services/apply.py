@@ -51,16 +51,16 @@ def order_apply(seen: Order, look: Look) -> Decision:
             case Step.WAIT:
                 # A buyer who is told that a payment is in progress has not cancelled.
                 later = next_check(order, look, now)
-                _reschedule(order, seen, next_check_at=later, cancel_requested_at=None)
+                order_reschedule(order, seen, next_check_at=later, cancel_requested_at=None)
             case Step.REST:
-                _reschedule(order, seen, next_check_at=None)
+                order_reschedule(order, seen, next_check_at=None)
         return decision
 
 
 def order_postpone(seen: Order) -> None:
     """Look again later, unless somebody has asked for a look in the meantime."""
     with site_scope():
-        _reschedule(seen, seen, next_check_at=next_check(seen, None, timezone.now()))
+        order_reschedule(seen, seen, next_check_at=next_check(seen, None, timezone.now()))
 
 
 def order_change(order: Order, **fields: Any) -> None:
@@ -97,7 +97,9 @@ def _fulfil(order: Order, now: datetime) -> None:
         allocation_id=allocation.id,
         paid_at=now,
         closed_at=None,
-        next_check_at=None,
+        # Money may have gone back already, and its event may have come before this one.
+        next_check_at=now,
+        check_attempts=0,
     )
     ring(UNLOCK_DUE)
 
@@ -117,7 +119,8 @@ def _review(order: Order, look: Look, problem_code: str) -> None:
     )
 
 
-def _reschedule(order: Order, seen: Order, **fields: Any) -> None:
+def order_reschedule(order: Order, seen: Order, **fields: Any) -> None:
+    """STEP: write when to look again, unless somebody has asked for a look since ``seen`` was read."""
     # Who asked for a look while we were at Stripe knows more than our answer does: their date stays.
     Order.objects.filter(
         site_id=current_site_id(), id=order.id, status=order.status, next_check_at=seen.next_check_at

@@ -12,6 +12,7 @@ from apps.orders.services.apply import order_apply, order_postpone
 from apps.orders.services.decide import CLOSED, Step
 from apps.orders.services.look import Look, payment_look
 from apps.orders.services.refund import order_refund
+from apps.orders.services.returns import RETURNABLE, order_returns
 from apps.orders.stripe_gateway import StripeGateway
 from apps.sites.scope import bind_site, site_scope
 
@@ -43,13 +44,26 @@ def order_check(order: Order) -> None:
     if order.status == OrderStatus.REFUND_DUE and not order.problem_code:
         order_refund(order)
         return
+    if order.status in RETURNABLE and not order.problem_code:
+        order_returns(order)
+        return
     if order.problem_code or (order.status != OrderStatus.PENDING and order.status not in CLOSED):
         order_apply(order, Look())  # decides to rest
         return
     look = payment_look(order)
     for _ in range(CANCEL_TRIES):
-        if order_apply(order, look).step is not Step.CANCEL_FIRST:
+        step = order_apply(order, look).step
+        if step is Step.FULFIL:
+            _returns_at_once(order)
+        if step is not Step.CANCEL_FIRST:
             return
         assert look.intent is not None
         look = Look(StripeGateway.from_settings().cancel_intent(look.intent.id))
     raise RemoteUnknown("payment_intent_not_cancelled", f"order {order.id}")
+
+
+def _returns_at_once(order: Order) -> None:
+    with site_scope():
+        paid = order_of_site(order_id=order.id)
+    if paid is not None and paid.status == OrderStatus.PAID:
+        order_returns(paid)

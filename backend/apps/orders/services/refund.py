@@ -11,6 +11,7 @@ from apps.core.remote import RemoteRejected
 from apps.orders.models import Order, OrderStatus
 from apps.orders.queries import order_locked
 from apps.orders.services.apply import order_change, order_postpone
+from apps.orders.services.return_rows import refund_rows_follow
 from apps.orders.stripe_gateway import Refund, StripeGateway
 from apps.sites.scope import site_scope
 
@@ -62,6 +63,7 @@ def _finish(order: Order, refunds: Sequence[Refund]) -> None:
         locked = order_locked(order_id=order.id)
         if locked is None or locked.status != OrderStatus.REFUND_DUE:
             return
+        refund_rows_follow(locked, refunds)
         order_change(
             locked,
             status=OrderStatus.REFUNDED,

@@ -1,0 +1,207 @@
+"""Tokens of money that goes back: revoked while they are ours, recorded as owed back once they were paid out.
+
+Every function is idempotent in the totals it is given, and may be repeated until nothing waits. Locks
+(docs/locking.md): payouts and their batches, then the allocation, then its releases by (unlock_at, id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Case, F, Max, Sum, Value, When
+from django.db.models.functions import Coalesce, Now
+
+from apps.core.ids import uuid7
+from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
+from apps.sites.scope import current_site_id, require_scope
+from apps.vesting.models import REVOCABLE, Allocation, Receivable, Release, ReleaseStatus
+from apps.vesting.proportion import cuts_of, part_of
+
+_INSERT_PARTS = """
+INSERT INTO vesting_release (id, site_id, schedule_id, allocation_id, number, unlock_at, amount_base_units,
+                             status, tx_hash, frozen_from, split_of_id, unlocked_at)
+SELECT t.id, o.site_id, o.schedule_id, o.allocation_id, t.number, o.unlock_at, t.amount, 'locked', '', '', o.id,
+       o.unlocked_at
+FROM unnest(%(ids)s::uuid[], %(originals)s::uuid[], %(numbers)s::int[], %(amounts)s::numeric[])
+     AS t (id, original, number, amount)
+JOIN vesting_release o ON o.site_id = %(site)s AND o.id = t.original
+"""
+_FOLLOW = """
+UPDATE vesting_release r SET status = t.status, frozen_from = t.frozen_from
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(froms)s::text[]) AS t (id, status, frozen_from)
+WHERE r.site_id = %(site)s AND r.id = t.id AND r.status = 'locked'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Base units: revoked and recorded as owed by this call; ``waiting`` are in flight, and decided later."""
+
+    revoked: int = 0
+    owed: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The refund or dispute after which tokens are owed back."""
+
+    kind: str
+    id: UUID
+
+
+def allocation_revoke_part(
+    *, allocation_id: UUID, returned_minor: int, paid_minor: int, cause: Cause
+) -> Revoked:
+    """STEP: bring what was taken back of an allocation to floor(tokens * returned / paid), never below.
+
+    Not yet released tokens are revoked, each release in proportion; payouts that nobody has begun to send are
+    cancelled for it. Only what cannot be revoked any more is recorded as owed, once it has been paid out; what is
+    being sent is ``waiting``: call again later. The same or a lower total changes nothing.
+    """
+    allocation = _locked(allocation_id)
+    target = part_of(allocation.amount_base_units, returned_minor, paid_minor)
+    if _taken_back(allocation_id) >= target:
+        return Revoked()
+    _cancel_unsent(allocation_id)
+    live = _live(allocation_id)
+    missing = target - _taken_back(allocation_id)
+    ours = sum(release.amount_base_units for release in live)
+    take = min(missing, ours)
+    _revoke(live, take)
+    released = _sum(allocation_id, ReleaseStatus.RELEASED)
+    in_flight = (
+        allocation.amount_base_units - _sum(allocation_id, ReleaseStatus.REVOKED) - released - (ours - take)
+    )
+    owed = max(0, missing - take - in_flight)
+    if owed:
+        Receivable.objects.create(
+            allocation_id=allocation_id, amount_base_units=owed, cause_kind=cause.kind, cause_id=cause.id
+        )
+    return Revoked(revoked=take, owed=owed, waiting=missing - take - owed)
+
+
+def allocation_freeze(*, allocation_id: UUID) -> int:
+    """STEP: freeze what is not released, unsent payouts included; base units still on their way out.
+
+    While that is not 0, call again: a transfer that fails comes back unlocked.
+    """
+    _locked(allocation_id)
+    _cancel_unsent(allocation_id)
+    _live(allocation_id)
+    rows = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id)
+    rows.filter(status__in=[ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED]).update(
+        frozen_from=F("status"), status=ReleaseStatus.FROZEN
+    )
+    return sum(_sum(allocation_id, status) for status in (ReleaseStatus.PROCESSING, ReleaseStatus.HELD))
+
+
+def allocation_thaw(*, allocation_id: UUID) -> None:
+    """STEP: what was frozen goes on as if nothing had been: unlocked when its day has come, else locked."""
+    _locked(allocation_id)
+    _live(allocation_id)
+    frozen = Release.objects.filter(
+        site_id=current_site_id(), allocation_id=allocation_id, status=ReleaseStatus.FROZEN
+    )
+    frozen.update(
+        status=Case(When(unlock_at__lte=Now(), then=Value("unlocked")), default=Value("locked")),
+        unlocked_at=Case(When(unlock_at__lte=Now(), then=Coalesce(F("unlocked_at"), Now())), default=None),
+        frozen_from="",
+    )
+
+
+def all_taken_back(*, allocation_id: UUID) -> bool:
+    """STEP: whether every token of the allocation was revoked, so that none is with the beneficiary."""
+    rows = Release.objects.filter(site_id=require_scope(), allocation_id=allocation_id)
+    return not rows.exclude(status__in=[ReleaseStatus.REVOKED, ReleaseStatus.REPLACED]).exists()
+
+
+def _locked(allocation_id: UUID) -> Allocation:
+    # no_key: inserting the parts of a split refers to this row.
+    rows = Allocation.objects.select_for_update(no_key=True).filter(site_id=require_scope())
+    return rows.get(id=allocation_id)
+
+
+def _cancel_unsent(allocation_id: UUID) -> None:
+    carried = Release.objects.filter(
+        site_id=current_site_id(), allocation_id=allocation_id, status=ReleaseStatus.PROCESSING
+    )
+    payout_ids = list(carried.order_by("payout_id").values_list("payout_id", flat=True).distinct())
+    if payout_ids:
+        payouts_cancel_unsent(payout_ids=payout_ids)
+
+
+def _live(allocation_id: UUID) -> list[Release]:
+    rows = Release.objects.filter(
+        site_id=current_site_id(), allocation_id=allocation_id, status__in=REVOCABLE
+    )
+    return list(rows.select_for_update(of=("self",)).order_by("unlock_at", "id"))
+
+
+def _sum(allocation_id: UUID, status: ReleaseStatus) -> int:
+    rows = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id, status=status)
+    return int(rows.aggregate(total=Sum("amount_base_units"))["total"] or 0)
+
+
+def _taken_back(allocation_id: UUID) -> int:
+    rows = Receivable.objects.filter(site_id=current_site_id(), allocation_id=allocation_id)
+    owed = rows.aggregate(total=Sum("amount_base_units"))["total"] or 0
+    return int(owed) + _sum(allocation_id, ReleaseStatus.REVOKED)
+
+
+def _revoke(live: Sequence[Release], take: int) -> None:
+    cuts = cuts_of([release.amount_base_units for release in live], take)
+    pairs = list(zip(live, cuts, strict=True))
+    _leave([r.id for r, cut in pairs if cut == r.amount_base_units], ReleaseStatus.REVOKED)
+    split = [(r, cut) for r, cut in pairs if 0 < cut < r.amount_base_units]
+    if split:
+        _leave([release.id for release, _cut in split], ReleaseStatus.REPLACED)
+        _parts_insert(split)
+
+
+def _leave(ids: Sequence[UUID], status: ReleaseStatus) -> None:
+    rows = Release.objects.filter(site_id=current_site_id(), id__in=ids, status__in=REVOCABLE)
+    if rows.update(status=status, frozen_from="") != len(ids):
+        raise RowsDisagree(f"not all of {len(ids)} locked releases became {status}")
+
+
+def _parts_insert(split: Sequence[tuple[Release, int]]) -> None:
+    schedule = Release.objects.filter(site_id=current_site_id(), schedule_id=split[0][0].schedule_id)
+    number = schedule.aggregate(last=Max("number"))["last"] or 0
+    # (original, amount, state, frozen from): the part that goes on, then the part that is revoked
+    parts = [
+        part
+        for release, cut in split
+        for part in (
+            (release.id, release.amount_base_units - cut, release.status, release.frozen_from),
+            (release.id, cut, ReleaseStatus.REVOKED.value, ""),
+        )
+    ]
+    ids = [str(uuid7()) for _ in parts]
+    moved = [place for place, part in enumerate(parts) if part[2] != ReleaseStatus.LOCKED]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT_PARTS,
+            {
+                "site": current_site_id(),
+                "ids": ids,
+                "originals": [str(part[0]) for part in parts],
+                "numbers": list(range(number + 1, number + 1 + len(parts))),
+                "amounts": [str(part[1]) for part in parts],
+            },
+        )
+        # A release is born locked, whatever it becomes in the same transaction.
+        cursor.execute(
+            _FOLLOW,
+            {
+                "site": current_site_id(),
+                "ids": [ids[place] for place in moved],
+                "states": [str(parts[place][2]) for place in moved],
+                "froms": [parts[place][3] for place in moved],
+            },
+        )
+        if cursor.rowcount != len(moved):
+            raise RowsDisagree(f"{cursor.rowcount} of {len(moved)} parts took their state")
