@@ -12,6 +12,7 @@ _PROGRAM = """
 import os, signal, subprocess
 from devstack.processes import spawn
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits that it is ignored
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
 try:
     spawn(["true"], output=subprocess.DEVNULL)
