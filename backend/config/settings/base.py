@@ -169,7 +169,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PeriodUnitEnum": "apps.vesting.models.PeriodUnit",
         "OrderStatusEnum": "apps.orders.models.OrderStatus",
-        "ReleaseStatusEnum": "apps.vesting.models.ReleaseStatus",
+        "RefundStatusEnum": "apps.orders.models.RefundStatus",
+        "ReleaseStatusEnum": "apps.vesting.models.COUNTED",
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",
         "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",
         "AttemptStatusEnum": "apps.payouts.models.AttemptStatus",
