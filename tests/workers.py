@@ -12,6 +12,15 @@ from devstack.processes import spawn, stop_group
 from tests.servers import BACKEND, SERVERS_DIRECTORY
 from tests.waiting import wait_until
 
+_started: list[WorkerProcess] = []
+
+
+def stop_workers() -> None:
+    """Stop every worker of this process, for a test that must find none: their fixtures start them again."""
+    for worker in _started:
+        if worker.running():
+            worker.stop()
+
 
 class WorkerProcess:
     """One `celery -A config worker` with this test process' database and Redis database.
@@ -47,6 +56,8 @@ class WorkerProcess:
             raise RuntimeError(f"{error}\n{self.log_text()}") from error
         if not self.running():
             raise RuntimeError(f"{self.name} ended at once:\n{self.log_text()}")
+        if self not in _started:
+            _started.append(self)
         return self
 
     def running(self) -> bool:

@@ -33,10 +33,17 @@ from tests.journeys.black_hole import black_hole
 from tests.payouts.scenes import Scene
 from tests.programs import SECRETS, Web
 from tests.waiting import wait_until
-from tests.workers import WorkerProcess
+from tests.workers import WorkerProcess, stop_workers
 
 pytestmark = pytest.mark.usefixtures("database")
 LIMIT_S = 2.0
+
+
+@pytest.fixture(autouse=True)
+def no_worker(database: None, admin_connection: Any) -> None:
+    """Other tests' workers live on and say so every few seconds."""
+    stop_workers()
+    _sql(admin_connection, "DELETE FROM core_worker_heartbeat")
 
 
 @pytest.fixture(autouse=True)

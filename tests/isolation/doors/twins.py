@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import Membership, Role, Wallet
 from apps.core.ids import uuid7
-from apps.orders.models import Order
+from apps.orders.models import Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.models import PayoutBatch
 from apps.sites.models import Site
@@ -86,6 +86,8 @@ def make_twin(code: str) -> Twin:
     policy = make_policy(site, f"Policy of {code}")
     tier = make_tier(site, asset=asset, policy=policy, name=f"Tier of {code}")
     orders = [_pending_order(tier, caller, wallet) for _ in range(2)]
+    for number in range(3):
+        _refund(orders[0], f"re_{code}_{number}")
     allocations = [_allocation(tier, caller) for _ in range(2)]
     releases = [each for each in unlock_some(site) if each.allocation_id == allocations[0].id]
     batch = _batch(site, tier, other)
@@ -130,6 +132,13 @@ def _pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
         )
         tier_reserve(tier_id=tier.id, buyer_id=buyer.id, quantity_units=1)
     return order
+
+
+def _refund(order: Order, stripe_refund_id: str) -> None:
+    with in_site(order.site):
+        Refund.objects.create(
+            order=order, amount_minor=1, origin="stripe", status="failed", stripe_refund_id=stripe_refund_id
+        )
 
 
 def _allocation(tier: Tier, beneficiary: Membership) -> Allocation:
