@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -103,3 +104,17 @@ def test_nothing_of_a_site_is_open_to_the_asker() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(current_setting('app.current_site_id', true), '')")
         assert cursor.fetchone() == ("",)
+
+
+def test_a_sweep_ends_at_the_soft_time_limit() -> None:
+    _key(make_site("FIRST"), 9)
+    _key(make_site("SECOND"), 1)
+    tried = []
+
+    def work() -> int:
+        tried.append(1)
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        sweep_sites("idempotency", work)
+    assert tried == [1]

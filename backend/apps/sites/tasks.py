@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from apps.core.context import acting_as
 from apps.sites.due import due_sites
@@ -52,6 +53,8 @@ def sweep_sites(queue: str, work: Callable[[], int], *, budget_s: float = ROUND_
         try:
             with bind_site(site.site_id):
                 handled += work()
+        except SoftTimeLimitExceeded:
+            raise  # this run is over: going on to the next site would end in the hard limit's kill
         except Exception:
             # Safe: its rows stay due and the next round asks again; the other sites must not starve.
             logger.exception("sweep of %s failed for site %s", queue, site.site_id)
