@@ -67,6 +67,7 @@ CELERY_BEAT_SCHEDULE = {
     ),
     "unlock-due": _every("apps.vesting.tasks.unlock_due", timedelta(minutes=1)),
     "sweep-inbox": _every("apps.webhooks.tasks.sweep_inbox", timedelta(seconds=10)),
+    "read-missed-events": _every("apps.webhooks.tasks.read_missed_events", timedelta(seconds=30)),
     "sweep-orders": _every("apps.orders.tasks.sweep_orders", timedelta(seconds=10)),
     "sweep-payouts": _every("apps.payouts.tasks.sweep_payouts", timedelta(seconds=10)),
 }

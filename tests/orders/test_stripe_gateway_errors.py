@@ -170,7 +170,7 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
     "list_disputes": lambda gateway: gateway.list_disputes("pi_1"),
     "list_refunds": lambda gateway: gateway.list_refunds("pi_1"),
     "intent_id_of_charge": lambda gateway: gateway.intent_id_of_charge("ch_1"),
-    "list_events": lambda gateway: list(gateway.list_events(["x"], datetime(2027, 1, 1, tzinfo=UTC))),
+    "list_events": lambda gateway: gateway.list_events(["x"], datetime(2027, 1, 1, tzinfo=UTC)),
 }
 
 

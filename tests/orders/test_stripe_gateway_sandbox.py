@@ -128,14 +128,17 @@ def test_events_are_listed_by_type_over_several_pages(
     intents = [make(gateway) for _ in range(5)]
     gateway.cancel_intent(intents[0].id)
     since = datetime.now(UTC) - timedelta(minutes=5)
-    created = list(gateway.list_events(["payment_intent.created"], since))
+    created, has_more = gateway.list_events(["payment_intent.created"], since)
+    assert (len(created), has_more) == (2, True)
+    while has_more:
+        page, has_more = gateway.list_events(["payment_intent.created"], since, created[-1].id)
+        created += page
     assert {event.payload["data"]["object"]["id"] for event in created} == {intent.id for intent in intents}
     assert len({event.id for event in created}) == 5
     assert {event.payload["object"] for event in created} == {"event"}
     assert all(event.created_at >= since for event in created)
-    assert (
-        list(gateway.list_events(["payment_intent.created"], datetime.now(UTC) + timedelta(minutes=5))) == []
-    )
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    assert gateway.list_events(["payment_intent.created"], later) == ([], False)
 
 
 def test_what_is_not_there_is_refused(gateway: StripeGateway) -> None:

@@ -171,6 +171,23 @@ class Frozen(TriggerRule):
         ]
 
 
+class NeverBack(TriggerRule):
+    """Refuses an update that makes ``field`` smaller (a mark that was passed stays passed)."""
+
+    parameters = ("field",)
+
+    def __init__(self, *, name: str, field: str) -> None:
+        super().__init__(name=name)
+        self.field = field
+
+    def body(self, model: type[models.Model]) -> str:
+        return refuse(self.name, literal(f"{self.field} never goes back"))
+
+    def triggers(self, model: type[models.Model]) -> list[tuple[str, str]]:
+        col = column(model, self.field)
+        return [(self.name, f"BEFORE UPDATE ON {table(model)} FOR EACH ROW WHEN (NEW.{col} < OLD.{col})")]
+
+
 class AppendOnly(TriggerRule):
     """Refuses UPDATE and DELETE of any row, by whomever."""
 

@@ -184,24 +184,24 @@ class StripeGateway:
         with _answered():
             return id_of(_dict(self._api.charges.retrieve(charge_id)).get("payment_intent"))
 
-    def list_events(self, types: Sequence[str], created_after: datetime) -> Iterator[Event]:
-        """Events of these types (20 at most) since `created_after`, newest first; Stripe keeps 30 days.
+    def list_events(
+        self, types: Sequence[str], created_from: datetime, after_id: str = ""
+    ) -> tuple[list[Event], bool]:
+        """One page of events of these types (20 at most) from that time on, newest first, and whether more follow.
 
-        Pages are fetched while one iterates: no transaction may be open then either.
+        ``after_id`` is the last event of the page before. Stripe keeps events for 30 days; an ``after_id`` that is
+        gone is RemoteRejected("resource_missing"). Source: Stripe's API reference, "List all events".
         """
         params: stripe.params.EventListParams = {
             "types": list(types),
-            "created": {"gte": int(created_after.timestamp())},
+            "created": {"gte": int(created_from.timestamp())},
             "limit": PAGE_SIZE,
         }
-        while True:
-            with _answered():
-                page = self._api.events.list(params)
-                events = [_event(one) for one in page.data]
-            yield from events
-            if not page.has_more or not events:
-                return
-            params["starting_after"] = events[-1].id
+        if after_id:
+            params["starting_after"] = after_id
+        with _answered():
+            page = self._api.events.list(params)
+            return [_event(one) for one in page.data], bool(page.has_more)
 
 
 @lru_cache(maxsize=4)

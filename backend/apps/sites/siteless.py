@@ -45,6 +45,11 @@ SITELESS: dict[str, SitelessTable] = {
         "A provider's event arrives before its site is known; holds ids and a hash, no payload.",
         auditor=True,
     ),
+    "webhooks_eventcursor": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"),
+        "How far a provider's list of events is read; one row for each provider.",
+        auditor=True,
+    ),
     "core_beat_lease": SitelessTable(_ALL, "Which beat process leads; one row."),
     "core_worker_heartbeat": SitelessTable(_ALL, "Which workers are alive; a name, a version and times."),
     "django_migrations": SitelessTable(("SELECT",), "Django's record of applied migrations."),

@@ -59,6 +59,26 @@ HANDLERS: Mapping[tuple[Provider, str], Callable[[InboxEvent], Outcome]] = {
     (Provider.FIREBLOCKS, "TRANSACTION_"): transfer_announced,
 }
 
+# What the list of events is asked for, by exact names: 20 at most. Each of them is a HANDLERS prefix' business.
+STRIPE_EVENT_TYPES = (
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+    "charge.refund.updated",
+    "charge.refunded",
+    "charge.succeeded",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+)
+
 
 def dispatch(event: InboxEvent) -> Outcome:
     """Act on an event by the table. Raises RemoteError when the provider cannot be asked now."""

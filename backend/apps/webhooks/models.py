@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.ids import uuid7
-from apps.core.rules import Transitions
+from apps.core.rules import NeverBack, Transitions
 
 
 class Provider(models.TextChoices):
@@ -72,3 +73,37 @@ class InboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_type}"
+
+
+class EventCursor(models.Model):
+    """How far a provider's own list of events has been read into the inbox; one row for each provider.
+
+    A list comes newest first, so one walk goes from ``walk_until`` (its newest event's time) back to ``read_until``,
+    over as many rounds as it takes; only its end moves ``read_until``. Both are times of the provider's clock.
+    ``rounds`` counts claims: only the holder of the last one may write.
+    """
+
+    provider = models.CharField(_("provider"), primary_key=True, max_length=12, choices=Provider.choices)
+    read_until = models.DateTimeField(_("read until"))
+    walk_until = models.DateTimeField(_("walk until"), null=True, blank=True)
+    walk_after_id = models.CharField(_("walk goes on after"), max_length=255, blank=True, db_default="")
+    rounds = models.PositiveBigIntegerField(_("rounds"), default=0, db_default=0)
+    next_round_at = models.DateTimeField(_("next round at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("event cursor")
+        verbose_name_plural = _("event cursors")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(provider__in=Provider.values), name="eventcursor_provider_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(walk_until__isnull=True, walk_after_id="")
+                | (Q(walk_until__isnull=False) & ~Q(walk_after_id="")),
+                name="eventcursor_walk_whole",
+            ),
+            NeverBack(name="eventcursor_only_forward", field="read_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} until {self.read_until}"

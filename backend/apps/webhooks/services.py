@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from apps.webhooks.queries import due_events
 logger = logging.getLogger("posx.webhooks")
 
 HANDLE_TASK = "apps.webhooks.tasks.handle_event"
+SWEEP_TASK = "apps.webhooks.tasks.sweep_inbox"
 # Longer than Celery's hard time limit, so that nobody takes an event from a worker that still works on it.
 LEASE_S = 60
 BACKOFF_FIRST_S = 5
@@ -36,7 +37,8 @@ SWEEP_BUDGET_S = 15.0
 _RECEIVE = """
 INSERT INTO webhooks_inboxevent (id, provider, event_id, event_type, object_id, payload_sha256,
                                  status, attempts, next_attempt_at, error_code, received_at)
-VALUES (%s, %s, %s, %s, %s, %s, 'received', 0, now(), '', now())
+SELECT *, 'received', 0, now(), '', now()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (provider, event_id) DO NOTHING
 """
 
@@ -56,21 +58,24 @@ def event_receive(*, announcement: Announcement) -> bool:
     """Write the event down and wake a worker after commit; False when it was known. Entry."""
     event_id = uuid7()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(
-            _RECEIVE,
-            [
-                event_id,
-                announcement.provider.value,
-                announcement.event_id,
-                announcement.event_type,
-                announcement.object_id,
-                announcement.payload_sha256,
-            ],
-        )
+        cursor.execute(_RECEIVE, [[event_id], *([value] for value in _columns(announcement))])
         is_new = bool(cursor.rowcount == 1)
         if is_new:
             ring(HANDLE_TASK, str(event_id))
     return is_new
+
+
+def events_receive(*, announcements: Sequence[Announcement]) -> int:
+    """Write down what a provider lists, and wake a worker after commit when any was new; says how many. Step."""
+    if not announcements:
+        return 0
+    columns = zip(*(_columns(one) for one in announcements), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_RECEIVE, [[uuid7() for _ in announcements], *map(list, columns)])
+        new = int(cursor.rowcount)
+    if new:
+        ring(SWEEP_TASK)
+    return new
 
 
 def event_claim(*, event_id: UUID | None = None) -> InboxEvent | None:
@@ -135,6 +140,17 @@ def backoff_s(attempts: int) -> float:
     """Seconds until the next try: doubled each time, an hour at most, spread so that crowds do not return as one."""
     whole_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S << min(attempts - 1, 20))
     return whole_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, no secret
+
+
+def _columns(announcement: Announcement) -> list[str]:
+    """The values of _RECEIVE behind the ids."""
+    return [
+        announcement.provider.value,
+        announcement.event_id,
+        announcement.event_type,
+        announcement.object_id,
+        announcement.payload_sha256,
+    ]
 
 
 def _work_off(event: InboxEvent, dispatch: Dispatch) -> Outcome:

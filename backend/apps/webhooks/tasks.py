@@ -9,9 +9,10 @@ from celery import shared_task
 from apps.core.doorbells import ring
 from apps.sites.tasks import FanOutTask
 from apps.webhooks.dispatch import dispatch
-from apps.webhooks.services import HANDLE_TASK, event_handle, inbox_sweep
+from apps.webhooks.missed import missed_events_read
+from apps.webhooks.services import HANDLE_TASK, SWEEP_TASK, event_handle, inbox_sweep
 
-SWEEP_TASK = "apps.webhooks.tasks.sweep_inbox"
+READ_TASK = "apps.webhooks.tasks.read_missed_events"
 
 
 @shared_task(base=FanOutTask, name=HANDLE_TASK)
@@ -28,3 +29,12 @@ def sweep_inbox() -> int:
     if has_more:
         ring(SWEEP_TASK)
     return handled
+
+
+@shared_task(base=FanOutTask, name=READ_TASK)
+def read_missed_events() -> int:
+    """Put what Stripe lists and never delivered into the inbox; rings itself again while there is more to read."""
+    found, has_more = missed_events_read()
+    if has_more:
+        ring(READ_TASK)
+    return found
