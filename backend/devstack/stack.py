@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import json
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TextIO
 
-import requests
 from celery import Celery
 
 from devstack.environment import (
@@ -32,8 +29,8 @@ from devstack.environment import (
 from devstack.ports import HOST, free_port
 from devstack.postgres import PostgresServer
 from devstack.postgres_place import remove_data
-from devstack.processes import spawn, stop_group
 from devstack.redis_server import RedisServer
+from devstack.sandbox_process import SandboxesFailedError, SandboxProcess, answers, tail
 from devstack.screen import Progress
 from devstack.supervisor import Supervisor, procfile_commands
 
@@ -145,38 +142,15 @@ class LocalStack:
 
     def _start_sandboxes(self) -> None:
         home = self._state.directory / "sandboxes"
-        home.mkdir(mode=0o700, exist_ok=True)
-        environment = {
-            **self._environment,
-            "STRIPE_SANDBOX_PORT": str(self._ports["stripe"]),
-            "FIREBLOCKS_SANDBOX_PORT": str(self._ports["fireblocks"]),
-            "ISSUER_PORT": str(self._ports["issuer"]),
-            "WEBHOOK_BASE_URL": self._url("web"),
-        }
-        command = [sys.executable, "-m", "devstack.sandboxes", "--state-dir", str(home)]
-        with self._log("sandboxes").open("ab") as log:
-            process = spawn(command, output=log, env=environment, cwd=BACKEND)
-        self._sandboxes = process
-        self._cleanup.callback(
-            stop_group, process.pid, signals=((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0))
-        )
-        pages = [f"{self._url('stripe')}/", f"{self._url('fireblocks')}/"]
-        pages.append(f"{self._url('issuer')}/.well-known/jwks.json")
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not all(map(_answers, pages)):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise StackFailedError(f"The sandboxes did not start:\n{_tail(self._log('sandboxes'))}")
-            time.sleep(0.05)
+        self._sandboxes = SandboxProcess(home, self._state.directory / "sandboxes.log", self._ports)
+        self._cleanup.callback(self._sandboxes.stop)
+        try:
+            self._sandboxes.start(self._environment, webhook_base_url=self._url("web"))
+        except SandboxesFailedError as error:
+            raise StackFailedError(str(error)) from error
 
     def _manage(self, *words: str) -> str:
-        """Run a command of manage.py; returns its stdout. Raises StackFailedError with its output."""
-        command = [sys.executable, "manage.py", *words]
-        done = subprocess.run(
-            command, cwd=BACKEND, env=self._environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise StackFailedError(f"manage.py {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return manage(self._environment, *words)
 
     def _seed(self) -> dict[str, object]:
         printed = json.loads(self._manage("seed_demo", "--json").splitlines()[-1])
@@ -201,7 +175,7 @@ class LocalStack:
         health = f"{self._url('web')}/health/"
         bus = Celery("devstack", broker=redis_url)
         checks: list[Callable[[], bool]] = [
-            lambda: _answers(health),
+            lambda: answers(health),
             lambda: bool(bus.control.ping(timeout=0.5, limit=1)),
         ]
         for check in checks:
@@ -214,7 +188,7 @@ class LocalStack:
         alive = {
             "PostgreSQL": self._postgres.running(),
             "Valkey": self._redis.running(),
-            "sandboxes": self._sandboxes.poll() is None,
+            "sandboxes": self._sandboxes.running(),
         }
         return next((name for name, lives in alive.items() if not lives), "")
 
@@ -228,8 +202,16 @@ class LocalStack:
     def _url(self, name: str) -> str:
         return f"http://{HOST}:{self._ports[name]}"
 
-    def _log(self, name: str) -> Path:
-        return self._state.directory / f"{name}.log"
+
+def manage(environment: Mapping[str, str], *words: str, given: str | None = None) -> str:
+    """Run a command of manage.py with ``given`` on its stdin; returns its stdout. Raises StackFailedError."""
+    command = [sys.executable, "manage.py", *words]
+    done = subprocess.run(
+        command, cwd=BACKEND, env=dict(environment), capture_output=True, text=True, check=False, input=given
+    )
+    if done.returncode:
+        raise StackFailedError(f"manage.py {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 @contextmanager
@@ -247,7 +229,7 @@ def start_temporary(output: TextIO = sys.stderr) -> Iterator[Stack]:
             stack = local.start()
         except StackFailedError:
             lines.flush()
-            output.write(_tail(directory / "processes.log", 60) + "\n")
+            output.write(tail(directory / "processes.log", 60) + "\n")
             raise
         local.serve_in_background()
         yield stack
@@ -264,15 +246,3 @@ def _lock(state: State) -> IO[str]:
         place = f" at {found['web_url']} (pid {found['pid']})" if found else ""
         raise StackFailedError(f"A stack already runs on {state.directory}{place}.") from None
     return handle
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        # Not listening yet: asked again until the caller's deadline.
-        return False
-
-
-def _tail(path: Path, lines: int = 20) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
