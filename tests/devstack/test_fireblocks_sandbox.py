@@ -19,6 +19,8 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from apps.core.jwks import JwksCache
+from apps.webhooks.signatures import BadSignature, KeySource, verify_fireblocks
 from devstack.fireblocks_sandbox import FireblocksSandbox
 from tests.devstack.receiver import Receiver, control, eventually, order_fault
 
@@ -475,3 +477,75 @@ def test_the_page_escapes_what_it_shows(sandbox: FireblocksSandbox, client: Sign
 
     assert "<b>" not in page
     assert "&lt;b&gt;id" in page
+
+
+def test_a_fault_may_be_for_one_transfer_only(sandbox: FireblocksSandbox, client: Signed) -> None:
+    order_fault(sandbox.base_url, operation="transactions.create", fault="error_500_before", about="PAYOUT-2")
+
+    assert client.send("payout-1").status_code == 200
+    assert client.send("payout-2").status_code == 500
+    assert client.send("payout-3").status_code == 200
+
+
+def test_a_late_acceptance_comes_after_its_sender_was_told_nothing(
+    sandbox: FireblocksSandbox, client: Signed
+) -> None:
+    order_fault(sandbox.base_url, operation="transactions.create", fault="late_accept", seconds=0.3)
+
+    with pytest.raises(requests.ConnectionError):
+        client.send()
+    assert client.sent()["code"] == 1412
+
+    eventually(lambda: client.sent().get("externalTxId") == "payout-1")
+    assert client.send().json()["code"] == 1438
+
+
+def test_a_late_acceptance_after_a_second_send_is_refused(sandbox: FireblocksSandbox, client: Signed) -> None:
+    order_fault(sandbox.base_url, operation="transactions.create", fault="late_accept", seconds=0.3)
+    sent_at_s = time.monotonic()
+    with pytest.raises(requests.ConnectionError):
+        client.send()
+    assert client.send().status_code == 200
+
+    eventually(lambda: client.sent().get("status") == "COMPLETED")
+    # Its time has come and gone meanwhile.
+    eventually(lambda: time.monotonic() > sent_at_s + 0.5)
+    assert len(client.call("GET", "/v1/transactions").json()) == 1
+
+
+def test_a_provider_may_forget_external_ids(sandbox: FireblocksSandbox, client: Signed) -> None:
+    order_fault(sandbox.base_url, operation="transactions.create", fault="forget_external_id", times=2)
+
+    assert [client.send().status_code for _ in range(2)] == [200, 200]
+    assert len(client.call("GET", "/v1/transactions").json()) == 2
+
+
+@pytest.mark.parametrize(("offset_s", "code"), [(-310, -12), (310, -10)])
+def test_a_clock_that_is_wrong_refuses_what_is_right(
+    sandbox: FireblocksSandbox, client: Signed, offset_s: int, code: int
+) -> None:
+    control(sandbox.base_url, "PUT", "clock", {"offset_s": offset_s})
+    answer = client.send()
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+
+    control(sandbox.base_url, "PUT", "clock", {"offset_s": 0})
+    assert client.send().status_code == 200
+
+
+def test_a_forged_event_comes_first_and_is_tried_once(
+    sandbox: FireblocksSandbox, client: Signed, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    order_fault(sandbox.base_url, fault="forge_webhooks")
+    client.send()
+
+    eventually(lambda: len(receiver.received) >= 4)
+
+    known = {event["id"] for event in control(sandbox.base_url, "GET", "state")["events"]}
+    (forged,) = [event for event in events(receiver) if event["id"] not in known]
+    assert forged["data"]["status"] == "COMPLETED"
+    headers = next(headers for headers, body in receiver.received if json.loads(body)["id"] == forged["id"])
+    keys = KeySource(jwks=JwksCache(f"{sandbox.base_url}/.well-known/jwks.json"))
+    body = next(body for _, body in receiver.received if json.loads(body)["id"] == forged["id"])
+    with pytest.raises(BadSignature):
+        verify_fireblocks(body, headers, keys)

@@ -12,6 +12,9 @@ import pytest
 import requests
 import stripe
 
+from apps.webhooks.signatures import BadSignature, verify_stripe
+from devstack.sandbox_parts.faults import REQUEST_FAULTS, Faults
+from devstack.sandbox_parts.store import Store
 from devstack.stripe_sandbox import PUBLISHABLE_KEY, StripeSandbox
 from tests.devstack.receiver import Receiver, control, eventually, order_fault
 
@@ -413,3 +416,58 @@ def test_concurrent_requests_with_one_key_make_one_intent(sandbox: StripeSandbox
     assert len(statuses) == 8
     assert set(statuses) <= {200, 409}
     assert len(control(sandbox.base_url, "GET", "state")["payment_intents"]) == 1
+
+
+def test_an_event_that_is_delayed_comes_behind_later_ones(
+    sandbox: StripeSandbox, client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    order_fault(sandbox.base_url, operation="charge.succeeded", fault="delay_webhooks", seconds=0.5)
+    paid(client)
+
+    eventually(lambda: "charge.succeeded" in types(receiver))
+
+    assert types(receiver)[-1] == "charge.succeeded"
+    assert "payment_intent.succeeded" in types(receiver)
+
+
+def test_a_forged_event_says_that_an_unpaid_intent_is_paid_and_its_signature_does_not_hold(
+    sandbox: StripeSandbox, client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    order_fault(sandbox.base_url, operation="payment_intent.created", fault="forge_webhooks")
+    intent = client.v1.payment_intents.create(CREATE)
+
+    eventually(lambda: "payment_intent.succeeded" in types(receiver))
+
+    assert client.v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
+    for headers, body in receiver.received:
+        if json.loads(body)["type"] == "payment_intent.succeeded":
+            with pytest.raises(BadSignature):
+                verify_stripe(body, headers["stripe-signature"], [SECRET])
+
+
+def test_signatures_of_a_clock_that_is_wrong_are_too_old(
+    sandbox: StripeSandbox, client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    control(sandbox.base_url, "PUT", "clock", {"offset_s": -310})
+    client.v1.payment_intents.create(CREATE)
+
+    headers, body = eventually(lambda: receiver.received)[0]
+
+    with pytest.raises(BadSignature, match="signature_too_old_or_new"):
+        verify_stripe(body, headers["stripe-signature"], [SECRET])
+
+
+def test_chance_is_drawn_from_a_seed(tmp_path: Path) -> None:
+    def drawn(name: str, seed: str) -> list[bool]:
+        store = Store(tmp_path / name)
+        faults = Faults(store)
+        faults.add({"fault": "hang_before", "times": 40, "chance": 0.5, "seed": seed})
+        struck = [faults.take(REQUEST_FAULTS, ("any",)) is not None for _ in range(40)]
+        assert faults.waiting() == []
+        store.close()
+        return struck
+
+    first = drawn("first", "7")
+    assert first == drawn("again", "7")
+    assert first != drawn("other", "8")
+    assert 5 < sum(first) < 35

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from typing import Any
 
 from devstack.sandbox_parts.faults import WEBHOOK_FAULTS, Faults
 from devstack.sandbox_parts.store import Document, Store
-from devstack.webhook_sender import WebhookSender
+from devstack.webhook_sender import WebhookSender, delivery_of
 
 
 class Events:
@@ -31,12 +32,13 @@ class Events:
             "workspaceId": self._workspace_id,
         }
         self._store.add("event", event["id"], event)
-        fault = self._faults.take(WEBHOOK_FAULTS, (event_type, transaction["status"], "webhooks"))
-        self._send(
-            event,
-            copies=2 if fault and fault.kind == "duplicate_webhooks" else 1,
-            drop=bool(fault and fault.kind == "drop_webhooks"),
-        )
+        names = (event_type, transaction["status"], "webhooks")
+        fault = self._faults.take(WEBHOOK_FAULTS, names, json.dumps(transaction))
+        if fault and fault.kind == "forge_webhooks":
+            # Whatever happened, somebody else says that it is completed.
+            completed = {**transaction, "status": "COMPLETED"}
+            self._send({**event, "id": str(uuid.uuid4()), "data": completed}, forged=True)
+        self._send(event, **delivery_of(fault))
 
     def resend(self, event_id: str) -> bool:
         """Deliver an event once more; False when it is unknown."""
@@ -47,11 +49,10 @@ class Events:
             self._send(event)
             return True
 
-    def _send(self, event: Document, *, copies: int = 1, drop: bool = False) -> None:
+    def _send(self, event: Document, **how: Any) -> None:
         self._sender.enqueue(
             event_id=event["id"],
             event_type=f"{event['eventType']} {event['data']['status']}",
             body=json.dumps(event).encode(),
-            copies=copies,
-            drop=drop,
+            **how,
         )

@@ -14,10 +14,11 @@ from devstack.fireblocks_sandbox.outcomes import OUTCOMES
 from devstack.fireblocks_sandbox.pages import dump, page
 from devstack.fireblocks_sandbox.request_auth import RequestAuth
 from devstack.fireblocks_sandbox.signing import detached_jws, legacy_signature
-from devstack.fireblocks_sandbox.transactions import Transactions
+from devstack.fireblocks_sandbox.transactions import FORGETS_EXTERNAL_ID, Transactions
 from devstack.fireblocks_sandbox.walker import Walker
 from devstack.http_messages import Request, Response, json_response
 from devstack.http_server import HttpServer, Router
+from devstack.sandbox_parts.clock import Clock
 from devstack.sandbox_parts.control import Control
 from devstack.sandbox_parts.faults import Faults
 from devstack.sandbox_parts.keys import SigningKeys
@@ -55,14 +56,21 @@ class FireblocksSandbox:
     ) -> None:
         self._stopping = threading.Event()
         self._send_v1 = send_v1
+        self._clock = Clock()
         self._store = store = Store(state_path)
         self._keys = SigningKeys(store, "webhooks", "RS512")
-        self._faults = Faults(store, outcomes=OUTCOMES)
+        self._stranger = SigningKeys(store, "somebody_else", "RS512")
+        self._faults = Faults(store, outcomes=OUTCOMES, also={FORGETS_EXTERNAL_ID})
         self._auth = RequestAuth(
-            store, api_key=api_key, public_key_pem=public_key_pem, max_token_s=max_token_s
+            store, api_key=api_key, public_key_pem=public_key_pem, max_token_s=max_token_s, clock=self._clock
         )
         self._sender = WebhookSender(
-            store, url=webhook_url, sign=self._sign, retries=comes_again, retry_delays_s=retry_delays_s
+            store,
+            url=webhook_url,
+            sign=self._sign,
+            forge=self._forge,
+            retries=comes_again,
+            retry_delays_s=retry_delays_s,
         )
         self._events = Events(store, self._sender, self._faults, workspace_id=workspace_id)
         self._balances = Balances(store, assets=assets, seed=balances)
@@ -89,6 +97,7 @@ class FireblocksSandbox:
         add("POST", "/_sandbox/transactions/{id}/advance", self._advance)
         Control(
             faults=self._faults,
+            clock=self._clock,
             sender=self._sender,
             dump=lambda: dump(self._store, self._balances, self._sender, self._faults),
             reset=self._reset,
@@ -145,7 +154,14 @@ class FireblocksSandbox:
             self._balances.seed()
 
     def _sign(self, body: bytes) -> Mapping[str, str]:
-        headers = {"Fireblocks-Webhook-Signature": detached_jws(body, self._keys)}
+        return self._signed(body, self._keys)
+
+    def _forge(self, body: bytes) -> Mapping[str, str]:
+        return self._signed(body, self._stranger)
+
+    def _signed(self, body: bytes, keys: SigningKeys) -> Mapping[str, str]:
+        # Whoever forges names the key that we would look for.
+        headers = {"Fireblocks-Webhook-Signature": detached_jws(body, keys, kid=self._keys.kid)}
         if self._send_v1:
-            headers["Fireblocks-Signature"] = legacy_signature(body, self._keys)
+            headers["Fireblocks-Signature"] = legacy_signature(body, keys)
         return headers

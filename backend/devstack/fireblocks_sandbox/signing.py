@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from devstack.sandbox_parts.keys import SigningKeys, base64url
 
 
-def detached_jws(body: bytes, keys: SigningKeys) -> str:
-    """v2: `header..signature`, RS512 over base64url(header).base64url(body)."""
-    header = base64url(json.dumps({"alg": "RS512", "kid": keys.kid}, separators=(",", ":")).encode())
+def detached_jws(body: bytes, keys: SigningKeys, *, kid: str = "") -> str:
+    """v2: `header..signature`, RS512 over base64url(header).base64url(body); ``kid`` names another key."""
+    head = {"alg": "RS512", "kid": kid or keys.kid}
+    header = base64url(json.dumps(head, separators=(",", ":")).encode())
     signed = f"{header}.{base64url(body)}".encode()
     return f"{header}..{base64url(keys.current.sign(signed, padding.PKCS1v15(), SHA512()))}"
 

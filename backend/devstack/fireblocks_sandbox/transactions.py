@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
@@ -21,6 +22,8 @@ from devstack.sandbox_parts.store import Document, Store
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _MAX_LISTED = 500
+# A fault: the provider accepts an external id that it has accepted before, as one does that promises nothing.
+FORGETS_EXTERNAL_ID = "forget_external_id"
 
 
 def now_ms() -> int:
@@ -47,11 +50,13 @@ class Transactions:
         amount = _amount(body, decimals)
         external_id = _text(body, "externalTxId") if body.get("externalTxId") is not None else None
         if external_id and self._store.look_up("transaction", external_id):
-            raise FireblocksError(
-                400,
-                errors.DUPLICATE_EXTERNAL_ID,
-                "The external tx id that was provided in the request exists",
-            )
+            if not self._faults.take({FORGETS_EXTERNAL_ID}, ("transactions.create",), json.dumps(body)):
+                raise FireblocksError(
+                    400,
+                    errors.DUPLICATE_EXTERNAL_ID,
+                    "The external tx id that was provided in the request exists",
+                )
+            external_id = None
         self._balances.reserve(vault_id, asset_id, amount)
         fault = self._faults.take({"outcome"}, ("transactions.create",))
         outcome = fault.outcome if fault else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from devstack.http_messages import Request, Response, json_response
 from devstack.http_server import Router
+from devstack.sandbox_parts.clock import Clock
 from devstack.sandbox_parts.faults import Faults
 from devstack.sandbox_parts.store import Document
 from devstack.webhook_sender import WebhookSender
@@ -14,9 +15,10 @@ from devstack.webhook_sender import WebhookSender
 
 @dataclass(frozen=True)
 class Control:
-    """State, reset, faults, resend and the webhook endpoint, over callables of the sandbox."""
+    """State, reset, faults, clock, resend and the webhook endpoint, over callables of the sandbox."""
 
     faults: Faults
+    clock: Clock
     sender: WebhookSender
     dump: Callable[[], Document]
     reset: Callable[[], None]
@@ -30,6 +32,7 @@ class Control:
         router.add("GET", "/_sandbox/faults", lambda _: json_response(200, self.faults.waiting()))
         router.add("POST", "/_sandbox/faults", self._add_fault)
         router.add("DELETE", "/_sandbox/faults", self._clear_faults)
+        router.add("PUT", "/_sandbox/clock", self._set_clock)
         router.add("POST", "/_sandbox/events/{id}/resend", self._resend)
         router.add("PUT", "/_sandbox/webhook_endpoint", self._webhook_endpoint)
 
@@ -46,6 +49,13 @@ class Control:
     def _clear_faults(self, _request: Request) -> Response:
         self.faults.clear()
         return json_response(200, {"cleared": True})
+
+    def _set_clock(self, request: Request) -> Response:
+        try:
+            self.clock.offset_s = float(request.json_object().get("offset_s", 0))
+        except (TypeError, ValueError):
+            return json_response(400, {"message": "offset_s must be a number of seconds"})
+        return json_response(200, {"offset_s": self.clock.offset_s})
 
     def _resend(self, request: Request) -> Response:
         if not self.resend(request.params["id"]):

@@ -53,11 +53,14 @@ class ProviderApi(ABC):
 
     def answer(self, operation: str, handler: Handler, request: Request) -> Response:
         """Answer one authenticated request; HangUp when a fault says so."""
-        fault = self._faults.take(REQUEST_FAULTS, (operation,)) or NO_FAULT
+        about = f"{request.target} {request.body.decode(errors='replace')}"
+        fault = self._faults.take(REQUEST_FAULTS, (operation,), about) or NO_FAULT
         if fault.kind == "rate_limit":
             return self.rate_limited(fault.seconds)
         if fault.kind == "hang_before":
             self._hang(fault)
+        if fault.kind == "late_accept":
+            self._accept_later(handler, request, fault)
         response = self._once(handler, request, fault)
         if fault.kind == "accept_then_hang":
             self._hang(fault)
@@ -65,6 +68,16 @@ class ProviderApi(ABC):
 
     def _hang(self, fault: Fault) -> None:
         self._stopping.wait(fault.seconds)
+        raise HangUp
+
+    def _accept_later(self, handler: Handler, request: Request, fault: Fault) -> None:
+        """Nobody is answered, and the request is carried out when its sender has given it up."""
+
+        def accept() -> None:
+            if not self._stopping.wait(fault.seconds):
+                self._once(handler, request, NO_FAULT)
+
+        threading.Thread(target=accept, daemon=True).start()
         raise HangUp
 
     def _once(self, handler: Handler, request: Request, fault: Fault) -> Response:

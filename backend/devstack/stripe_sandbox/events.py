@@ -12,7 +12,7 @@ from devstack.sandbox_parts.store import Document, Store
 from devstack.stripe_sandbox.forms import Params, as_list, text
 from devstack.stripe_sandbox.listing import created_within, list_page
 from devstack.stripe_sandbox.objects import Object, new_id
-from devstack.webhook_sender import WebhookSender
+from devstack.webhook_sender import WebhookSender, delivery_of
 
 API_VERSION = "2026-10-28.endive"
 
@@ -39,12 +39,11 @@ class Events:
             "type": event_type,
         }
         self._store.add("event", event["id"], event)
-        fault = self._faults.take(WEBHOOK_FAULTS, (event_type, "webhooks"))
-        self._send(
-            event,
-            copies=2 if fault and fault.kind == "duplicate_webhooks" else 1,
-            drop=bool(fault and fault.kind == "drop_webhooks"),
-        )
+        fault = self._faults.take(WEBHOOK_FAULTS, (event_type, "webhooks"), json.dumps(subject))
+        if fault and fault.kind == "forge_webhooks":
+            # Whatever happened, somebody else says that it was paid.
+            self._send({**event, "id": new_id("evt_"), "type": "payment_intent.succeeded"}, forged=True)
+        self._send(event, **delivery_of(fault))
 
     def resend(self, event_id: str) -> bool:
         """Deliver an event once more; False when it is unknown."""
@@ -55,11 +54,9 @@ class Events:
             self._send(event)
             return True
 
-    def _send(self, event: Document, *, copies: int = 1, drop: bool = False) -> None:
+    def _send(self, event: Document, **how: Any) -> None:
         body = json.dumps(event, indent=2).encode()
-        self._sender.enqueue(
-            event_id=event["id"], event_type=event["type"], body=body, copies=copies, drop=drop
-        )
+        self._sender.enqueue(event_id=event["id"], event_type=event["type"], body=body, **how)
 
     def retrieve(self, event_id: str) -> Document | None:
         """One event with its count of webhooks that are not delivered yet."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devstack.http_messages import Request, Response, json_response
 from devstack.http_server import HttpServer, Router
+from devstack.sandbox_parts.clock import Clock
 from devstack.sandbox_parts.control import Control
 from devstack.sandbox_parts.faults import Faults
 from devstack.sandbox_parts.store import Store
@@ -40,10 +41,11 @@ class StripeSandbox:
     ) -> None:
         self._stopping = threading.Event()
         self._webhook_secret = webhook_secret
+        self._clock = Clock()
         self._store = Store(state_path)
         self._faults = Faults(self._store)
         self._sender = WebhookSender(
-            self._store, url=webhook_url, sign=self._sign, retry_delays_s=retry_delays_s
+            self._store, url=webhook_url, sign=self._sign, forge=self._forge, retry_delays_s=retry_delays_s
         )
         events = Events(self._store, self._sender, self._faults)
         self._api = StripeApi(self._store, self._faults, self._stopping, events=events, secret_key=secret_key)
@@ -59,6 +61,7 @@ class StripeSandbox:
         self._router.add("POST", "/_sandbox/refunds/{id}/fail", self._fail_refund)
         Control(
             faults=self._faults,
+            clock=self._clock,
             sender=self._sender,
             dump=lambda: dump(self._store, self._sender, self._faults),
             reset=self._store.clear,
@@ -114,7 +117,14 @@ class StripeSandbox:
             return json_response(200, self._api.refunds.fail(request.params["id"]))
 
     def _sign(self, body: bytes) -> Mapping[str, str]:
-        return {"Stripe-Signature": signature_header(body, self._webhook_secret)}
+        return self._signed(body, self._webhook_secret)
+
+    def _forge(self, body: bytes) -> Mapping[str, str]:
+        return self._signed(body, "whsec_of_somebody_else")
+
+    def _signed(self, body: bytes, secret: str) -> Mapping[str, str]:
+        stamp_s = int(self._clock.now_s())
+        return {"Stripe-Signature": signature_header(body, secret, timestamp_s=stamp_s)}
 
     def _set_secret(self, secret: str) -> None:
         self._webhook_secret = secret
