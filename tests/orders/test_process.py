@@ -207,6 +207,16 @@ def test_an_error_that_stripe_remembers_does_not_hold_the_units_for_a_day() -> N
     assert sale.process(order).status == "expired"
 
 
+def test_an_intent_that_was_made_under_an_error_is_found_at_once() -> None:
+    sale = Sale()
+    fault("payment_intents.create", "error_500_after")
+
+    answer = sale.post("key-1")
+
+    (intent,) = intents()
+    assert (answer.status_code, answer.json()["payment_intent_id"]) == (201, intent["id"])
+
+
 def test_stripe_away_means_later() -> None:
     sale = Sale()
     order = sale.place()

@@ -63,7 +63,12 @@ def intent_of_order(order: Order) -> Look:
         )
     except RemoteRejected as refusal:
         return Look(refusal=refusal.code)
-    except StripeUnknown:
-        if age < SEARCH_TRUSTED_AFTER:
+    except StripeUnknown as unknown:
+        is_old = age >= SEARCH_TRUSTED_AFTER
+        if not is_old and unknown.code != "stripe_unavailable":
+            raise  # the same create again finds out
+        # An error that Stripe answered is what its key answers from now on; the intent may be there all the same.
+        found = gateway.find_intent_by_order(order.id)
+        if found is None and not is_old:
             raise
-        return Look(gateway.find_intent_by_order(order.id))
+        return Look(found)
