@@ -65,9 +65,10 @@ CELERY_BEAT_SCHEDULE = {
     "cleanup-old-idempotency-keys": _entry(
         "apps.vesting.tasks.cleanup_old_idempotency_keys", crontab(hour="2", minute="0"), timedelta(days=1)
     ),
-    "unlock-due": _every("apps.vesting.tasks.unlock_due", timedelta(minutes=1)),
-    "sweep-inbox": _every("apps.webhooks.tasks.sweep_inbox", timedelta(seconds=10)),
+    # Each asks one function over a partial index; what a killed process left is found a lease (15 s) and this later.
+    "unlock-due": _every("apps.vesting.tasks.unlock_due", timedelta(seconds=10)),
+    "sweep-inbox": _every("apps.webhooks.tasks.sweep_inbox", timedelta(seconds=5)),
     "read-missed-events": _every("apps.webhooks.tasks.read_missed_events", timedelta(seconds=30)),
-    "sweep-orders": _every("apps.orders.tasks.sweep_orders", timedelta(seconds=10)),
-    "sweep-payouts": _every("apps.payouts.tasks.sweep_payouts", timedelta(seconds=10)),
+    "sweep-orders": _every("apps.orders.tasks.sweep_orders", timedelta(seconds=5)),
+    "sweep-payouts": _every("apps.payouts.tasks.sweep_payouts", timedelta(seconds=5)),
 }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.models import AuditEvent
 from apps.core.ids import uuid7
 from apps.payouts import leases
 from apps.payouts.custody.choice import custody_in_use
 from apps.payouts.external_ids import external_id_parse
-from apps.payouts.leases import Leased, lease_due, send_counted
+from apps.payouts.leases import LEASE_S, Leased, lease_due, send_counted
 from apps.payouts.models import PayoutStatus
 from apps.payouts.settlement import STALE, Verdict, write
 from apps.payouts.submission import (
@@ -156,6 +158,30 @@ def test_a_lease_that_runs_is_respected(scene: Scene) -> None:
     lease(scene)
     scene.sql("UPDATE payouts_payout SET next_attempt_at = now()")
     assert work(scene) == {}
+
+
+def test_a_counted_send_takes_the_lease_anew(scene: Scene) -> None:
+    leased = lease(scene)
+    scene.sql("UPDATE payouts_payout SET lease_until = now() + interval '2 s'")
+    scene.sql("UPDATE payouts_payout SET next_attempt_at = lease_until")
+
+    with scene.working():
+        assert send_counted(leased)
+
+    payout = scene.payout()
+    assert payout.lease_until is not None and payout.next_attempt_at == payout.lease_until
+    assert payout.lease_until > timezone.now() + timedelta(seconds=LEASE_S - 3)
+
+
+def test_a_counted_send_leaves_what_was_rung_meanwhile_due(scene: Scene) -> None:
+    leased = lease(scene)
+    scene.sql("UPDATE payouts_payout SET next_attempt_at = now()")
+
+    with scene.working():
+        assert send_counted(leased)
+
+    due_at = scene.payout().next_attempt_at
+    assert due_at is not None and due_at <= timezone.now()
 
 
 # Unknown outcomes

@@ -21,7 +21,9 @@ from apps.idempotency.header import IdempotencyRequest
 from apps.idempotency.models import IdempotencyKey
 from apps.sites.scope import require_scope
 
-LEASE_S = 30
+# Longer than the one call to a provider that a request makes (11 s): so long a repeat is told to wait after the process
+# of the first was killed. Both at once make one thing: the provider's key is the target's id.
+LEASE_S = 15
 
 
 @dataclass(frozen=True)

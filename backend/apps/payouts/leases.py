@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from apps.core.ids import uuid7
@@ -17,8 +17,11 @@ from apps.payouts.external_ids import ExternalId
 from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
 from apps.sites.scope import site_scope
 
-LEASE_S = 60  # above every provider timeout of one piece of work, and below a person's patience
-BACKOFF_LEAST_S, BACKOFF_MOST_S = 30.0, 900.0
+# Above the longest call to a provider (11 s, or 10 s of calls to a node), and taken anew before the one that sends:
+# so long a payout stands still after its worker was killed. A slow worker whose lease ran out does no harm, since it
+# may neither count a send nor write any more, and a second send goes out under the same id.
+LEASE_S = 15
+BACKOFF_LEAST_S, BACKOFF_MOST_S = 10.0, 900.0
 # Held payouts are looked at when somebody rings for them, and are never sent.
 ASKABLE = (PayoutStatus.SUBMITTING, PayoutStatus.SUBMITTED, PayoutStatus.HELD)
 DUE = (PayoutStatus.READY, *ASKABLE)
@@ -67,7 +70,7 @@ class Leased:
         return (self.claimed_at - self.last_sent_at).total_seconds() if self.last_sent_at else 0.0
 
     def backoff_s(self) -> float:
-        """Until the next look: half as long as it has taken so far, 30 s to 15 minutes."""
+        """Until the next look: half as long as it has taken so far, 10 s to 15 minutes."""
         return min(max(self.sent_ago_s() / 2, BACKOFF_LEAST_S), BACKOFF_MOST_S)
 
 
@@ -85,7 +88,10 @@ def lease_one(payout_id: UUID) -> Leased | None:
 
 
 def send_counted(leased: Leased) -> bool:
-    """ENTRY: count a send before it is made; False when the lease has run out, and nothing may be sent."""
+    """ENTRY: count a send before it is made, and take the lease anew for it.
+
+    False when the lease has run out, and nothing may be sent.
+    """
     with site_scope() as site_id:
         # The row lock keeps another worker from claiming between the look at the lease and the count.
         held = Payout.objects.select_for_update().filter(
@@ -97,10 +103,19 @@ def send_counted(leased: Leased) -> bool:
         )
         if held.first() is None:
             return False
+        _lease_anew(leased, site_id)
         attempt = PayoutAttempt.objects.filter(
             site_id=site_id, id=leased.attempt_id, status=AttemptStatus.OPEN, sends=leased.sends
         )
         return attempt.update(sends=F("sends") + 1, last_sent_at=Now()) == 1
+
+
+def _lease_anew(leased: Leased, site_id: UUID) -> None:
+    """STEP: from now on, unless somebody rang meanwhile: their date says that it is due."""
+    until = Now() + timedelta(seconds=LEASE_S)
+    rung = When(next_attempt_at__lt=F("lease_until"), then=F("next_attempt_at"))
+    rows = Payout.objects.filter(site_id=site_id, id=leased.payout_id, lease_token=leased.token)
+    rows.update(lease_until=until, next_attempt_at=Case(rung, default=until))
 
 
 def _lease(statement: str, extra: dict[str, Any], statuses: Sequence[str]) -> Leased | None:

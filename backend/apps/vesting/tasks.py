@@ -1,4 +1,4 @@
-"""The three tasks that the deployment guide names, and the minute's sweep. None takes arguments."""
+"""The three tasks that the deployment guide names, and the sweep between them. None takes arguments."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def unlock_vesting_releases() -> str:
 
 @shared_task(base=FanOutTask)
 def unlock_due() -> str:
-    """Each minute, and when an order was paid: unlock due releases."""
+    """Every 10 s, and when an order was paid: unlock due releases."""
     unlocked, more = _unlock()
     if more:
         ring("apps.vesting.tasks.unlock_due")

@@ -26,8 +26,9 @@ logger = logging.getLogger("posx.webhooks")
 
 HANDLE_TASK = "apps.webhooks.tasks.handle_event"
 SWEEP_TASK = "apps.webhooks.tasks.sweep_inbox"
-# Longer than Celery's hard time limit, so that nobody takes an event from a worker that still works on it.
-LEASE_S = 60
+# Longer than one call to a provider (11 s): so long an event stands still after its worker was killed. Who is slower
+# than that, and is overtaken, does no harm: acting on an event twice is as acting once, and one of the two settles it.
+LEASE_S = 15
 BACKOFF_FIRST_S = 5
 BACKOFF_MAX_S = 3600
 SWEEP_LIMIT = 100

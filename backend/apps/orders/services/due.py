@@ -21,7 +21,9 @@ logger = logging.getLogger("posx.orders")
 
 BATCH = 20
 BUDGET_S = 10.0
-LEASE_S = 60  # longer than a task may run, so that nobody else takes the order meanwhile
+# Longer than one call to Stripe (11 s): so long an order stands still after its worker was killed. Who is slower than
+# that, and is overtaken, does no harm: the second one decides by what the first has written.
+LEASE_S = 15
 # MATERIALIZED: inlined, the sub-select may run again and claim more than it names.
 _CLAIM = """
 WITH due AS MATERIALIZED (
