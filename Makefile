@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation provers lint requirements clean bench
+.PHONY: help up demo test isolation provers lint requirements clean bench faults
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 
 bench: $(VENV)/.local-stamp ## what row security costs, as ratios in one run
 	@cd backend && exec ../$(BIN)/python -m devstack.bench
+
+faults: $(VENV)/.local-stamp ## sales under faults at every step, and the books afterwards (SEED=, RUNS=100, ONLY=fault:step)
+	@cd backend && exec ../$(BIN)/python -m devstack.faults
 
 requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
 	@for name in base production local test provers; do \
