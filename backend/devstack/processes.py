@@ -43,6 +43,7 @@ def spawn(
     command: Sequence[str],
     *,
     output: int | IO[bytes],
+    errors: int | IO[bytes] = subprocess.STDOUT,
     env: Mapping[str, str] | None = None,
     cwd: Path | str | None = None,
     user: str | None = None,
@@ -50,7 +51,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own session (a terminal's Ctrl-C does not reach it), tied to this process' life.
 
-    stdout and stderr go to `output`; `user` is switched to when this process is root.
+    stdout goes to `output`, stderr there too or to `errors`; `user` is switched to when this process is root.
     """
     groups: list[str | int] | None = [] if user else None
     with _signals_wait():
@@ -58,7 +59,7 @@ def spawn(
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             env=None if env is None else dict(env),
             cwd=cwd,
             user=user,

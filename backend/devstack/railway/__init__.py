@@ -1,0 +1,1 @@
+"""Railway on this machine: its builders' rules, its variables, its start, health check and stop."""
