@@ -22,7 +22,7 @@ from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWa
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.sites.models import Site
 from apps.tiers.models import BuyerUnits, Tier
-from apps.vesting.models import Receivable, Release
+from apps.vesting.models import Allocation, Receivable, Release
 from apps.vesting.services import allocation_grant
 from tests.factories import (
     in_site,
@@ -45,17 +45,10 @@ def fill_site(code: str) -> Site:
     buyer, tier = make_member(site), make_tier(site)
     make_wallet(buyer)
     with in_site(site):
-        allocation = allocation_grant(
-            asset_id=tier.asset_id,
-            beneficiary_id=buyer.id,
-            policy_id=tier.policy_id,
-            amount_base_units=50 * 10**18,
-            source_kind="test",
-            source_id=uuid7(),
-            starts_at=timezone.now() - timedelta(days=400),
-        )
+        order_id = uuid7()
+        allocation = _grant(tier, buyer, 50 * 10**18, source_kind="order", source_id=order_id)
         BuyerUnits.objects.create(tier=tier, buyer=buyer, sold_units=1)
-        _order(tier, buyer, allocation.id)
+        _order(order_id, tier, buyer, allocation.id)
         _returns()
         IdempotencyKey.objects.create(
             caller="test", operation="POST /x", key="k", body_sha256="0" * 64, lease_until=timezone.now()
@@ -63,6 +56,20 @@ def fill_site(code: str) -> Site:
     _owed_back(site, tier, buyer)
     make_batch(site)
     return site
+
+
+def _grant(
+    tier: Tier, buyer: Membership, amount_base_units: int, *, source_kind: str, source_id: UUID
+) -> Allocation:
+    return allocation_grant(
+        asset_id=tier.asset_id,
+        beneficiary_id=buyer.id,
+        policy_id=tier.policy_id,
+        amount_base_units=amount_base_units,
+        source_kind=source_kind,
+        source_id=source_id,
+        starts_at=timezone.now() - timedelta(days=400),
+    )
 
 
 def _returns() -> None:
@@ -76,6 +83,7 @@ def _returns() -> None:
         status="succeeded",
         settled_at=timezone.now(),
     )
+    Order.objects.filter(id=order.id).update(refunded_minor=1)
     Dispute.objects.create(
         order=order,
         amount_minor=1,
@@ -88,30 +96,28 @@ def _returns() -> None:
 def _owed_back(site: Site, tier: Tier, buyer: Membership) -> None:
     """A release that was paid out and is owed back."""
     with in_site(site):
-        allocation = allocation_grant(
-            asset_id=tier.asset_id,
-            beneficiary_id=buyer.id,
-            policy_id=tier.policy_id,
-            amount_base_units=10**18,
-            source_kind="test",
-            source_id=uuid7(),
-            starts_at=timezone.now() - timedelta(days=400),
-        )
-    payout = make_batch(site, make_member(site, Role.OPERATOR)).id
-    with in_site(site):
+        allocation = _grant(tier, buyer, 10**18, source_kind="test", source_id=uuid7())
         release = Release.objects.filter(allocation=allocation).order_by("number")[:1].get()
+    batch = make_batch(site, make_member(site, Role.OPERATOR), amount_base_units=release.amount_base_units)
+    tx_hash = f"0x{release.id.hex}"
+    with in_site(site):
         row = Release.objects.filter(id=release.id)
         row.update(status="unlocked", unlocked_at=timezone.now())
-        row.update(status="processing", payout=Payout.objects.get(batch_id=payout))
-        row.update(status="released", released_at=timezone.now(), tx_hash=f"0x{release.id.hex}")
+        payouts = Payout.objects.filter(batch_id=batch.id)
+        row.update(status="processing", payout=payouts.get())
+        for status in ("ready", "submitting"):
+            payouts.update(status=status, next_attempt_at=timezone.now())
+        payouts.update(status="paid", next_attempt_at=None, settled_at=timezone.now(), tx_hash=tx_hash)
+        row.update(status="released", released_at=timezone.now(), tx_hash=tx_hash)
         Receivable.objects.create(
             allocation=allocation, amount_base_units=1, cause_kind="refund", cause_id=release.id
         )
 
 
-def _order(tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
+def _order(order_id: UUID, tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
     fields: dict[str, Any] = {"policy_id": tier.policy_id} if _has(Order, "policy") else {}
     order = Order.objects.create(
+        id=order_id,
         buyer=buyer,
         tier=tier,
         wallet=_wallet_of(buyer),
@@ -121,6 +127,7 @@ def _order(tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
         currency=tier.currency,
         tokens_base_units=tier.tokens_per_unit_base_units,
         expires_at=timezone.now() + timedelta(minutes=15),
+        next_check_at=timezone.now() + timedelta(minutes=15),
         payment_intent_id=f"pi_{tier.id.hex}",
         **fields,
     )
@@ -137,14 +144,16 @@ def _wallet_of(buyer: Membership) -> Any:
     return apps.get_model("accounts.Wallet")._default_manager.get(member=buyer)
 
 
-def make_batch(site: Site, requested_by: Membership | None = None) -> PayoutBatch:
+def make_batch(
+    site: Site, requested_by: Membership | None = None, *, amount_base_units: int = 7 * 10**18
+) -> PayoutBatch:
     """A batch of one payout that waits for approval."""
     requested_by = requested_by or make_member(site, Role.OPERATOR)
     with in_site(site):
         batch, payouts = batch_create(
             asset_id=Release.objects.select_related("allocation").all()[0].allocation.asset_id,
             requested_by_id=requested_by.id,
-            lines=[PayoutLine(to_address=make_address(), amount_base_units=7 * 10**18)],
+            lines=[PayoutLine(to_address=make_address(), amount_base_units=amount_base_units)],
         )
         attempt = PayoutAttempt.objects.create(payout=payouts[0], number=1, external_id=f"x-{payouts[0].id}")
         _signed_transfer(attempt)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from apps.core.problems import Problem
 from apps.payouts import batches
 from apps.payouts.batches import PayoutLine, RowsDisagree, batch_approve, batch_create, batch_reject
 from apps.payouts.models import PayoutBatch
 from apps.payouts.plan import plan_sha256
+from tests.databases import rules_off
 from tests.factories import in_site, make_address
 from tests.payouts.scenes import TOKEN, Scene, Thread, wait_until_blocked
 
@@ -95,13 +97,24 @@ def test_a_plan_whose_source_changed_since_is_refused() -> None:
     assert refusal(lambda: approve(scene, batch)) == (409, "plan_changed")
 
 
-def test_a_payout_slipped_in_beside_the_plan_is_refused() -> None:
+SLIP_IN = (
+    "INSERT INTO payouts_payout SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid()))).*"
+    " FROM payouts_payout p"
+)
+
+
+def test_a_payout_cannot_be_slipped_in_beside_the_plan() -> None:
+    scene = Scene()
+    scene.batch()
+    with pytest.raises(IntegrityError, match="beyond what their batch says"):
+        scene.sql(SLIP_IN)
+
+
+def test_a_payout_slipped_in_past_the_triggers_is_refused_by_the_hash(admin_connection: Any) -> None:
     scene = Scene()
     batch = scene.batch()
-    scene.sql(
-        "INSERT INTO payouts_payout SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid()))).*"
-        " FROM payouts_payout p"
-    )
+    with rules_off(admin_connection) as cursor:
+        cursor.execute(SLIP_IN)
     assert refusal(lambda: approve(scene, batch)) == (409, "plan_changed")
 
 

@@ -18,6 +18,7 @@ from apps.vesting.models import Release
 from apps.vesting.payout_link import payout_batch_request
 from apps.vesting.tasks import reconcile_stuck_releases
 from devstack.fireblocks_sandbox import FireblocksSandbox
+from tests.databases import rules_off
 from tests.factories import in_site, make_asset, make_wallet
 from tests.payouts.scenes import TOKEN, Scene, Thread, order_fault, wait_for_status, wait_until_blocked
 
@@ -251,8 +252,10 @@ def test_a_held_payout_that_goes_on_takes_its_releases_along(fireblocks_sandbox:
     order_fault(fireblocks_sandbox, outcome="stuck", operation="transactions.create")
     approve(scene, ask(scene))
     work(scene)
-    scene.sql("UPDATE vesting_release SET status = 'held'")
-    scene.sql("UPDATE payouts_payout SET status = 'held', hold_code = 'transfer_missing'")
+    scene.sql(
+        "UPDATE vesting_release SET status = 'held';"
+        "UPDATE payouts_payout SET status = 'held', hold_code = 'transfer_missing'"
+    )
     scene.make_due()
     assert work(scene) == {"submitted": 1}
     assert [release.status for release in scene.releases()] == ["processing"]
@@ -269,14 +272,15 @@ def test_a_rejected_batch_gives_its_releases_back() -> None:
 
 
 def test_an_outcome_that_a_release_cannot_follow_commits_nothing(
-    fireblocks_sandbox: FireblocksSandbox,
+    fireblocks_sandbox: FireblocksSandbox, admin_connection: Any
 ) -> None:
-    # given a release that somebody moved by hand
+    # given a release that somebody moved by hand, past the triggers
     scene = Scene()
     scene.unlocked(scene.buyer(), TOKEN)
     approve(scene, ask(scene))
     work(scene)
-    scene.sql("UPDATE vesting_release SET status = 'released', released_at = now(), tx_hash = '0x1'")
+    with rules_off(admin_connection) as cursor:
+        cursor.execute("UPDATE vesting_release SET status = 'released', released_at = now(), tx_hash = '0x1'")
     wait_for_status(fireblocks_sandbox, "COMPLETED")
     scene.make_due()
     # then the payout does not settle behind its back

@@ -97,8 +97,12 @@ class Vested(Scene):
 
     def end(self, payouts: list[Payout], kind: OutcomeKind) -> None:
         """What the payouts room says when they have ended."""
+        ids = [payout.id for payout in payouts]
         with in_site(self.site):
-            releases_follow([payout.id for payout in payouts], Outcome(kind, "0xabc"))
+            Payout.objects.filter(id__in=ids).update(
+                status=kind.value, next_attempt_at=None, tx_hash="0xabc" if kind is OutcomeKind.PAID else ""
+            )
+            releases_follow(ids, Outcome(kind, "0xabc"))
 
 
 def test_a_part_is_revoked_in_proportion_and_amounts_stay() -> None:

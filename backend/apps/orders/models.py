@@ -10,6 +10,7 @@ from apps.accounts.models import Membership, Wallet
 from apps.audit.trail import AuditTrail
 from apps.core.amounts import BaseUnitsField
 from apps.core.rules import Frozen, Transitions
+from apps.orders.rules import AllocationIsTheOrders, OrderReturnsAreItsRows
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
@@ -52,6 +53,8 @@ class Order(SiteOwned):
     payment_intent_id = models.CharField(_("PaymentIntent"), max_length=255, blank=True)
     refunded_minor = models.PositiveBigIntegerField(_("refunded (minor units)"), default=0)
     lost_minor = models.PositiveBigIntegerField(_("lost in disputes (minor units)"), default=0, db_default=0)
+    # Written with the tier's counters: a refunded order's units are sold until all of its tokens were revoked.
+    units_taken_back = models.BooleanField(_("units back on sale"), default=False, db_default=False)
     problem_code = models.CharField(_("needs a person because"), max_length=64, blank=True)
     expires_at = models.DateTimeField(_("hold ends at"))
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
@@ -104,6 +107,21 @@ class Order(SiteOwned):
             models.CheckConstraint(
                 condition=Q(amount_minor__gte=F("refunded_minor") + F("lost_minor")),
                 name="order_returned_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(units_taken_back=False) | Q(status="refunded", allocation__isnull=False),
+                name="order_units_back_when_refunded",
+            ),
+            # An order that waits and that no worker would look at is a lost one.
+            models.CheckConstraint(
+                condition=~Q(status__in=["pending", "refund_due", "disputed"])
+                | Q(next_check_at__isnull=False)
+                | ~Q(problem_code=""),
+                name="order_open_is_due",
+            ),
+            AllocationIsTheOrders(name="order_allocation_is_its_own"),
+            OrderReturnsAreItsRows(
+                name="order_returns_are_its_rows", order_column="id", watched=["refunded_minor", "lost_minor"]
             ),
             Transitions(
                 name="order_states",
@@ -226,6 +244,9 @@ class Refund(SiteOwned):
             Transitions(
                 name="refund_states", field="status", born=list(RefundStatus.values), edges=REFUND_STEPS
             ),
+            OrderReturnsAreItsRows(
+                name="refund_is_in_its_order", order_column="order_id", watched=["status"]
+            ),
             Frozen(
                 name="refund_frozen",
                 fields=["site", "order", "amount_minor", "origin", "reason", "requested_by"],
@@ -283,6 +304,9 @@ class Dispute(SiteOwned):
             ),
             Transitions(
                 name="dispute_states", field="status", born=list(DisputeStatus.values), edges=DISPUTE_STEPS
+            ),
+            OrderReturnsAreItsRows(
+                name="dispute_is_in_its_order", order_column="order_id", watched=["status"]
             ),
             Frozen(name="dispute_frozen", fields=["site", "order", "stripe_dispute_id", "amount_minor"]),
             AuditTrail(name="dispute_audit", fields=["order", "stripe_dispute_id", "amount_minor", "status"]),

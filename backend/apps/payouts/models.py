@@ -17,7 +17,7 @@ from apps.payouts.evm_models import (  # noqa: F401 - Django finds models here o
     HotWallet,
     TransferOutcome,
 )
-from apps.payouts.rules import FailsOnlyUnsigned
+from apps.payouts.rules import BatchIsItsPayouts, FailsOnlyUnsigned, PayoutsWithinBatch
 from apps.sites.models import Asset, CustodyProvider
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
@@ -92,6 +92,7 @@ class PayoutBatch(SiteOwned):
                     "requested_by",
                 ],
             ),
+            BatchIsItsPayouts(name="payoutbatch_whole"),
             Frozen(name="payoutbatch_decided_once", fields=["decided_by", "decided_at"], once=True),
             AuditTrail(
                 name="payoutbatch_audit",
@@ -180,6 +181,7 @@ class Payout(SiteOwned):
             Frozen(
                 name="payout_frozen", fields=["site", "batch", "asset", "to_address", "amount_base_units"]
             ),
+            PayoutsWithinBatch(name="payout_within_batch"),
             AuditTrail(name="payout_audit", fields=["status", "hold_code", "tx_hash"]),
             DueQueue(
                 name="due_sites_payouts",

@@ -62,3 +62,42 @@ class FailsOnlyUnsigned(TriggerRule):
                 "WHEN (OLD.status IS DISTINCT FROM NEW.status AND NEW.status = 'failed')",
             )
         ]
+
+
+class BatchIsItsPayouts(TriggerRule):
+    """At commit, a new batch has the payouts that it counts, of its asset, and they sum to its total."""
+
+    def body(self, model: type[models.Model]) -> str:
+        differs = refuse(self.name, "'the payouts of batch ' || NEW.id || ' are not what it says'")
+        return (
+            "IF NOT EXISTS (SELECT FROM public.payouts_payout p WHERE p.site_id = NEW.site_id "
+            "AND p.batch_id = NEW.id HAVING count(*) = NEW.payout_count "
+            "AND sum(p.amount_base_units) = NEW.total_base_units AND bool_and(p.asset_id = NEW.asset_id)) "
+            f"THEN {differs} END IF;\nRETURN NULL;"
+        )
+
+    def triggers(self, model: type[models.Model]) -> list[tuple[str, str]]:
+        return [(self.name, f"AFTER INSERT ON {table(model)} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW")]
+
+
+class PayoutsWithinBatch(TriggerRule):
+    """No statement may add payouts to a batch beyond what people were shown."""
+
+    def body(self, model: type[models.Model]) -> str:
+        over = refuse(self.name, "'payouts beyond what their batch says'")
+        return (
+            "IF EXISTS (SELECT FROM (SELECT DISTINCT site_id, batch_id FROM new_rows) t "
+            "JOIN public.payouts_payoutbatch b ON b.site_id = t.site_id AND b.id = t.batch_id "
+            f"JOIN {table(model)} p ON p.site_id = t.site_id AND p.batch_id = t.batch_id "
+            "GROUP BY b.id, b.payout_count, b.total_base_units "
+            "HAVING count(*) > b.payout_count OR sum(p.amount_base_units) > b.total_base_units) "
+            f"THEN {over} END IF;\nRETURN NULL;"
+        )
+
+    def triggers(self, model: type[models.Model]) -> list[tuple[str, str]]:
+        return [
+            (
+                self.name,
+                f"AFTER INSERT ON {table(model)} REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT",
+            )
+        ]

@@ -76,3 +76,8 @@ def asset_create(
 def site_id_of(*, code: str) -> UUID | None:
     """The id of the site with that code; sites belong to no scope."""
     return Site.objects.filter(code=code).values_list("id", flat=True).first()
+
+
+def site_codes() -> dict[UUID, str]:
+    """Every site's code by its id, in the order of codes; sites belong to no scope."""
+    return dict(Site.objects.order_by("code").values_list("id", "code"))

@@ -17,6 +17,7 @@ from apps.sites.models import Asset
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
+from apps.vesting.payout_rules import PayoutLeadsReleases, ReleaseFollowsPayout, ReleasesMakePayout
 from apps.vesting.rules import (
     LiveReleasesWithinSchedule,
     ReceivablesWithinReleased,
@@ -267,6 +268,9 @@ class Release(SiteOwned):
             Frozen(name="release_split_of_frozen", fields=["split_of"]),
             LiveReleasesWithinSchedule(name="release_live_sum_within_schedule"),
             SplitsAreWhole(name="release_split_whole"),
+            ReleaseFollowsPayout(name="release_follows_payout"),
+            PayoutLeadsReleases(name="payout_leads_releases"),
+            ReleasesMakePayout(name="release_makes_payout"),
             AuditTrail(name="release_audit", fields=["status", "payout", "tx_hash"]),
             DueQueue(name="due_sites_unlock", due="unlock_at", when="w.status = 'locked'", reads=["status"]),
         ]

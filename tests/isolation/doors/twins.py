@@ -129,6 +129,7 @@ def _pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
             currency=tier.currency,
             tokens_base_units=tier.tokens_per_unit_base_units,
             expires_at=timezone.now() + timedelta(hours=1),
+            next_check_at=timezone.now() + timedelta(hours=1),
         )
         tier_reserve(tier_id=tier.id, buyer_id=buyer.id, quantity_units=1)
     return order

@@ -135,18 +135,22 @@ def _order_follow(order: Order, returned: Returned, status: OrderStatus) -> None
         changes["status"] = status
         if status is OrderStatus.REFUNDED:
             changes["closed_at"] = timezone.now()
-            _units_follow(order)
     elif order.status == OrderStatus.REFUNDED and returned.total_minor < order.amount_minor:
         # The bank sent money back that had arrived: the tokens are gone, and the buyer is owed something.
         changes["problem_code"] = "refund_failed"
+    if status is OrderStatus.REFUNDED and _units_go_back(order):
+        tier_take_back(tier_id=order.tier_id, buyer_id=order.buyer_id, quantity_units=order.quantity_units)
+        changes["units_taken_back"] = True
     if any(getattr(order, name) != value for name, value in changes.items()):
         order_change(order, **changes)
 
 
-def _units_follow(order: Order) -> None:
-    # Units whose tokens were sent, or are being sent, stay sold: the site does not have these tokens any more.
-    if order.allocation_id and all_taken_back(allocation_id=order.allocation_id):
-        tier_take_back(tier_id=order.tier_id, buyer_id=order.buyer_id, quantity_units=order.quantity_units)
+def _units_go_back(order: Order) -> bool:
+    # Units whose tokens were sent stay sold: the site does not have these tokens any more. What is being sent
+    # may still come back, and is revoked then: asked again at each look.
+    if order.units_taken_back or order.allocation_id is None:
+        return False
+    return all_taken_back(allocation_id=order.allocation_id)
 
 
 def _next_look(order: Order, returned: Returned, waiting: int, now: datetime) -> datetime | None:

@@ -1,0 +1,83 @@
+"""Allocations, schedules, releases and what is owed back: no token appears or vanishes."""
+
+from __future__ import annotations
+
+from apps.operations.ledger.invariant import Invariant
+
+TOKENS = (
+    Invariant(
+        name="allocation_has_schedule",
+        table="vesting_allocation",
+        means="Every allocation has one schedule, of its whole amount.",
+        remedy="Tokens are owed that will never unlock. Find the transaction in the history of the allocation.",
+        refused_by="vestingschedule_releases_sum for the amount",
+        sql="""
+        SELECT a.id, a.amount_base_units::text, coalesce(s.total_base_units::text, 'no schedule')
+        FROM vesting_allocation a
+        LEFT JOIN vesting_vestingschedule s ON s.site_id = a.site_id AND s.allocation_id = a.id
+        WHERE a.site_id = %(site)s AND s.total_base_units IS DISTINCT FROM a.amount_base_units""",
+    ),
+    Invariant(
+        name="releases_make_schedule",
+        table="vesting_vestingschedule",
+        means="The releases of a schedule, revoked ones included and replaced ones not, sum to its total.",
+        remedy="Stop payouts of this allocation. The history of its releases shows which step lost or made tokens.",
+        refused_by="vestingschedule_releases_sum, release_live_sum_within_schedule, release_frozen",
+        sql="""
+        SELECT s.id, s.total_base_units::text, coalesce(r.total, 0)::text
+        FROM vesting_vestingschedule s
+        LEFT JOIN (
+            SELECT schedule_id, sum(amount_base_units) AS total FROM vesting_release
+            WHERE site_id = %(site)s AND status <> 'replaced' GROUP BY schedule_id
+        ) r ON r.schedule_id = s.id
+        WHERE s.site_id = %(site)s AND s.total_base_units IS DISTINCT FROM coalesce(r.total, 0)""",
+    ),
+    Invariant(
+        name="release_is_of_its_schedule",
+        table="vesting_release",
+        means="A release names the allocation that its schedule is of.",
+        remedy="Two allocations are mixed up: stop payouts of both and read the release's history.",
+        refused_by="release_frozen after it was made",
+        sql="""
+        SELECT r.id, s.allocation_id::text, r.allocation_id::text
+        FROM vesting_release r
+        JOIN vesting_vestingschedule s ON s.site_id = r.site_id AND s.id = r.schedule_id
+        WHERE r.site_id = %(site)s AND s.allocation_id <> r.allocation_id""",
+    ),
+    Invariant(
+        name="replaced_is_its_parts",
+        table="vesting_release",
+        means="A replaced release equals the sum of its parts, on its own date; only replaced ones have parts.",
+        remedy="A partial revoke lost or made tokens: read the history of the release and of its parts.",
+        refused_by="release_split_whole",
+        sql="""
+        SELECT o.id, CASE WHEN o.status = 'replaced' THEN o.amount_base_units ELSE 0 END::text, p.total::text
+        FROM (
+            SELECT split_of_id AS id, sum(amount_base_units) AS total, array_agg(DISTINCT unlock_at) AS days,
+                   array_agg(DISTINCT schedule_id) AS schedules
+            FROM vesting_release WHERE site_id = %(site)s AND split_of_id IS NOT NULL GROUP BY split_of_id
+        ) p JOIN vesting_release o ON o.site_id = %(site)s AND o.id = p.id
+        WHERE o.status <> 'replaced' OR p.total <> o.amount_base_units
+           OR p.days <> ARRAY[o.unlock_at] OR p.schedules <> ARRAY[o.schedule_id]
+        UNION ALL
+        SELECT o.id, o.amount_base_units::text, 'no parts'
+        FROM vesting_release o WHERE o.site_id = %(site)s AND o.status = 'replaced' AND NOT EXISTS (
+            SELECT FROM vesting_release p WHERE p.site_id = o.site_id AND p.split_of_id = o.id)""",
+    ),
+    Invariant(
+        name="receivables_within_released",
+        table="vesting_allocation",
+        means="Nobody owes back more tokens of an allocation than were paid out of it.",
+        remedy="Look at the allocation's receivables and refunds: one was recorded twice, or a release is missing.",
+        refused_by="receivable_within_released",
+        sql="""
+        SELECT w.allocation_id, 'at most ' || coalesce(r.total, 0), w.total::text
+        FROM (
+            SELECT allocation_id, sum(amount_base_units) AS total FROM vesting_receivable
+            WHERE site_id = %(site)s GROUP BY allocation_id
+        ) w LEFT JOIN LATERAL (
+            SELECT sum(amount_base_units) AS total FROM vesting_release r
+            WHERE r.site_id = %(site)s AND r.allocation_id = w.allocation_id AND r.status = 'released'
+        ) r ON true WHERE w.total > coalesce(r.total, 0)""",
+    ),
+)
