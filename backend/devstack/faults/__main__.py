@@ -1,4 +1,4 @@
-"""`make faults`: SEED=..., RUNS=..., ONLY=fault:step (or fault, or :step; several by commas)."""
+"""`make faults`: SEED, RUNS, ONLY=fault:step (or fault, or :step; several by commas), MARKDOWN=file for its tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 from devstack.faults.campaign import Result, run_campaign
@@ -69,9 +70,8 @@ def _print_result(result: Result) -> None:
         f" {result.lost} lost, {result.doubled} doubled, {result.stranded} stranded, {len(result.wrong)} other faults"
     )
     if path := os.environ.get("MARKDOWN"):
-        with open(path, "w") as page:  # noqa: PTH123
-            page.write(as_markdown(lines_of(result.judgements, by_step=False)) + "\n\n")
-            page.write(as_markdown(lines_of(result.judgements)) + "\n")
+        tables = [as_markdown(lines_of(result.judgements, by_step=by_step)) for by_step in (False, True)]
+        Path(path).write_text("\n\n".join(tables) + "\n")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

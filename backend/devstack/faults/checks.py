@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -135,21 +134,17 @@ def ledger_faults(place: Place, rows: Rows) -> list[str]:
 
 
 def strangers(rows: Rows, books: Books) -> list[str]:
-    """Events in the inbox that no provider sent: forged ones that were believed; and orders paid for nothing."""
-    known = rows.ask("SELECT event_id, event_type FROM webhooks_inboxevent")
-    found = [f"forged event {event_id} {kind}" for event_id, kind in known if event_id not in books.event_ids]
-    paid = rows.ask("SELECT id::text FROM orders_order WHERE status = 'paid'")
-    found += [
-        f"order {order_id} is paid, Stripe has no money"
-        for (order_id,) in paid
-        if order_id not in books.paid_minor
+    """What was believed and is not so, over all orders: forged events, payments that Stripe has not or we have not."""
+    events = rows.ask("SELECT event_id, event_type FROM webhooks_inboxevent")
+    found = [
+        f"forged event {event_id} {kind}" for event_id, kind in events if event_id not in books.event_ids
     ]
-    counts = Counter(order_id for (order_id,) in paid)
-    orders = rows.ask(
+    paid = {str(row[0]) for row in rows.ask("SELECT id FROM orders_order WHERE status = 'paid'")}
+    with_money = {order_id for order_id in books.paid_minor if order_id}
+    found += [f"order {order_id} is paid, and Stripe has no money for it" for order_id in paid - with_money]
+    found += [f"order {order_id} has money at Stripe, and is not paid" for order_id in with_money - paid]
+    shared = rows.ask(
         "SELECT payment_intent_id, count(*) FROM orders_order WHERE payment_intent_id <> ''"
         " GROUP BY payment_intent_id HAVING count(*) > 1"
     )
-    found += [f"{count} orders have the PaymentIntent {intent}" for intent, count in orders]
-    missing = [order for order in books.paid_minor if order and order not in counts]
-    found += [f"order {order} has money at Stripe, and is not paid here" for order in missing]
-    return found
+    return found + [f"{count} orders have the PaymentIntent {intent}" for intent, count in shared]

@@ -54,7 +54,7 @@ _GAS_WEI, _TOKENS = 10**21, 10**30
 
 @dataclass(frozen=True)
 class SaleSite:
-    """One site of the campaign. ``marks`` are the ways in which its id is written on the wire."""
+    """One site of the campaign: its tier, its asset, and the subjects of its staff's tokens."""
 
     code: str
     custody: Custody

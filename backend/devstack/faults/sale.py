@@ -41,12 +41,9 @@ class Sale:
         self.deadline_s = float("inf")
         self._place, self._rows = place, rows
         self._stage = step_named(case.step).stage
-        self._marks = self._marks_of(site.site_id, self.address[2:])
-
-    @staticmethod
-    def _marks_of(site_id: str, address: str) -> re.Pattern[bytes]:
-        marks = (site_id, site_id.replace("-", ""), address)
-        return re.compile("|".join(marks).encode(), re.IGNORECASE)
+        # In SQL and to Stripe, in external ids, in what custody and chain are sent.
+        marks = (site.site_id, site.site_id.replace("-", ""), self.address[2:])
+        self._marks = re.compile("|".join(marks).encode(), re.IGNORECASE)
 
     def is_in(self, text: bytes) -> bool:
         """Whether traffic is this sale's: it names its site, its PaymentIntent or its address."""
