@@ -51,6 +51,11 @@ class Sale:
             return True
         return self._marks.search(text) is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return bool(self.done_at_s or self.trouble)
+
     def run(self) -> None:
         """The whole way. What goes wrong is in ``trouble``."""
         try:

@@ -57,8 +57,8 @@ def play(place: Place, rows: Rows, stroke: Stroke, say: Say, *, settled_within_s
         those = [sale for sale in sales if _is_patient(sale) is is_first]
         for sale in those:
             sale.go.set()
-        waiting = [watches[sale] for sale in those if sale in watches]
-        _wait(partial(_all_held, waiting), within_s)
+        waiting = [(sale, watches[sale]) for sale in those if sale in watches]
+        _wait(partial(_all_there, waiting), within_s)
     place.doors.watch_nothing()
     held = {sale: list(watch.held) for sale, watch in watches.items()}
     struck_at_s = time.monotonic()
@@ -78,8 +78,9 @@ def _is_held(sale: Sale) -> bool:
     return not sale.case.fault.is_ordered
 
 
-def _all_held(watches: list[Watch]) -> bool:
-    return all(watch.held for watch in watches)
+def _all_there(waiting: list[tuple[Sale, Watch]]) -> bool:
+    """Each stands at its step, or has slipped past it to its end."""
+    return all(watch.held or sale.is_over for sale, watch in waiting)
 
 
 def _is_patient(sale: Sale) -> bool:
