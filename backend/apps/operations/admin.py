@@ -7,6 +7,7 @@ from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
 from apps.core.models import BeatLease, WorkerHeartbeat
+from apps.operations import differences_admin  # noqa: F401 - Django loads this module only
 from apps.sites.scoped_admin.base import PlatformReadOnly
 
 admin.site.unregister(PeriodicTask)

@@ -73,6 +73,9 @@ class Order(SiteOwned):
             models.Index(fields=["site", "status", "created_at", "id"], name="order_status"),
             models.Index(fields=["site", "created_at", "id"], name="order_time"),
             models.Index(
+                fields=["site", "paid_at"], condition=Q(paid_at__isnull=False), name="order_paid_time"
+            ),
+            models.Index(
                 fields=["site", "next_check_at"],
                 condition=Q(next_check_at__isnull=False),
                 name="order_due_check",
@@ -219,7 +222,14 @@ class Refund(SiteOwned):
     class Meta:
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
-        indexes = [models.Index(fields=["site", "order", "id"], name="refund_order")]
+        indexes = [
+            models.Index(fields=["site", "order", "id"], name="refund_order"),
+            models.Index(
+                fields=["site", "settled_at"],
+                condition=Q(settled_at__isnull=False),
+                name="refund_settled_time",
+            ),
+        ]
         constraints = [
             *site_rules("refund", references=["order", "requested_by"], referenced=False),
             models.UniqueConstraint(

@@ -19,11 +19,14 @@ from apps.orders.stripe_objects import (
     Dispute,
     Event,
     Intent,
+    Payment,
     Refund,
     dispute_of,
     event_of,
     id_of,
     intent_of,
+    movement_of,
+    payment_of,
     refund_of,
 )
 
@@ -31,6 +34,7 @@ __all__ = [
     "Dispute",
     "Event",
     "Intent",
+    "Payment",
     "Refund",
     "StripeCredentialsRefused",
     "StripeGateway",
@@ -183,6 +187,53 @@ class StripeGateway:
         """The intent that a charge belongs to; None for a charge without one."""
         with _answered():
             return id_of(_dict(self._api.charges.retrieve(charge_id)).get("payment_intent"))
+
+    def list_movements(
+        self, *, created_from: datetime, created_before: datetime
+    ) -> Iterator[list[Payment | Refund]]:
+        """Pages of what Stripe's balance says was paid or refunded in a span of time (whole seconds), newest first.
+
+        Each payment and refund is as it is now. A page may be empty: fees, payouts and disputes are left out.
+        Source: Stripe's docs, "Balance transaction types". Pages are fetched while one iterates.
+        """
+        params: stripe.params.BalanceTransactionListParams = {
+            "created": {"gte": int(created_from.timestamp()), "lt": int(created_before.timestamp())},
+            "expand": ["data.source"],
+            "limit": PAGE_SIZE,
+        }
+        while True:
+            with _answered():
+                page = self._api.balance_transactions.list(params)
+                lines = [_dict(one) for one in page.data]
+                moved = [movement for line in lines if (movement := movement_of(line)) is not None]
+            yield moved
+            if not page.has_more or not lines:
+                return
+            params["starting_after"] = lines[-1]["id"]
+
+    def find_payment(self, key: str) -> Payment | None:
+        """The payment with this key (a PaymentIntent's id, or a charge's) as it is now; None when nothing was paid."""
+        with _answered():
+            try:
+                if key.startswith("ch_"):
+                    charge = _dict(self._api.charges.retrieve(key))
+                else:
+                    intent = self._api.payment_intents.retrieve(key, {"expand": ["latest_charge"]})
+                    charge = _dict(intent).get("latest_charge") or {}
+            except stripe.InvalidRequestError as error:
+                if error.code != "resource_missing":
+                    raise
+                return None
+            return payment_of(charge) if charge.get("paid") else None
+
+    def find_refund(self, refund_id: str) -> Refund | None:
+        """The refund as it is now; None when Stripe has none with this id."""
+        try:
+            return self.get_refund(refund_id)
+        except RemoteRejected as refusal:
+            if refusal.code != "resource_missing":
+                raise
+            return None
 
     def list_events(
         self, types: Sequence[str], created_from: datetime, after_id: str = ""

@@ -37,6 +37,20 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that a charge brought in, and how much of it is given back by now (minor units of `currency`).
+
+    `key` is the PaymentIntent's id; a charge that was made without one is known by its own.
+    """
+
+    key: str
+    amount_minor: int
+    refunded_minor: int
+    currency: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Dispute:
     """A dispute of a payment. `status` is Stripe's own word; `won`, `lost` and two others are the last ones."""
 
@@ -82,6 +96,26 @@ def refund_of(answer: Mapping[str, Any]) -> Refund:
         failure_reason=answer.get("failure_reason"),
         row_id=(answer.get("metadata") or {}).get("refund_id"),
     )
+
+
+def payment_of(charge: Mapping[str, Any]) -> Payment:
+    """A charge as Stripe sends it."""
+    return Payment(
+        key=id_of(charge.get("payment_intent")) or _text(charge["id"]),
+        amount_minor=_whole(charge["amount_captured"]),
+        refunded_minor=_whole(charge["amount_refunded"]),
+        currency=_text(charge["currency"]),
+        metadata=dict(charge.get("metadata") or {}),
+    )
+
+
+def movement_of(line: Mapping[str, Any]) -> Payment | Refund | None:
+    """The payment or refund that a balance transaction with its expanded source is about; None for others."""
+    source = line.get("source")
+    kind = source.get("object") if isinstance(source, dict) else None
+    if kind == "charge":
+        return payment_of(source)  # type: ignore[arg-type]  # a dict, as kind says
+    return refund_of(source) if kind == "refund" else None  # type: ignore[arg-type]
 
 
 def dispute_of(answer: Mapping[str, Any]) -> Dispute:

@@ -147,6 +147,11 @@ class Payout(SiteOwned):
                 condition=Q(next_attempt_at__isnull=False),
                 name="payout_due",
             ),
+            models.Index(
+                fields=["site", "settled_at"],
+                condition=Q(settled_at__isnull=False),
+                name="payout_settled_time",
+            ),
         ]
         constraints = [
             *site_rules("payout", references=["batch", "asset"]),

@@ -50,6 +50,12 @@ SITELESS: dict[str, SitelessTable] = {
         "How far a provider's list of events is read; one row for each provider.",
         auditor=True,
     ),
+    "operations_checkcursor": SitelessTable(
+        _ALL, "How far the three-way check has looked; a name, a number and times."
+    ),
+    "operations_straypayment": SitelessTable(
+        ("SELECT", "INSERT"), "Money at Stripe that names no site; nothing says whose it is.", auditor=True
+    ),
     "core_beat_lease": SitelessTable(_ALL, "Which beat process leads; one row."),
     "core_worker_heartbeat": SitelessTable(_ALL, "Which workers are alive; a name, a version and times."),
     "django_migrations": SitelessTable(("SELECT",), "Django's record of applied migrations."),

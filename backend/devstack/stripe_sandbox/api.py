@@ -13,6 +13,7 @@ from devstack.sandbox_parts.faults import Faults
 from devstack.sandbox_parts.idempotency import StoredAnswer
 from devstack.sandbox_parts.pipeline import ProviderApi
 from devstack.sandbox_parts.store import Document, Store
+from devstack.stripe_sandbox.balance import Balance
 from devstack.stripe_sandbox.credentials import api_key, browser_view, check_client_secret, is_publishable
 from devstack.stripe_sandbox.customers import Customers
 from devstack.stripe_sandbox.disputes import Disputes
@@ -30,6 +31,8 @@ _EXPANDABLE = {
     "customer": "customer",
     "payment_intent": "payment_intent",
 }
+# The source of a balance transaction is whatever moved; its id says what that is.
+_SOURCES = {"ch": "charge", "re": "refund", "dp": "dispute"}
 _OTHER_PARAMETERS = (
     "Keys for idempotent requests can only be used with the same parameters they were first used with."
 )
@@ -60,11 +63,12 @@ class StripeApi(ProviderApi):
         self.refunds = Refunds(store, events)
         self.disputes = Disputes(store, events)
         self._customers = Customers(store)
+        self._balance = Balance(store)
 
     def add_routes(self, router: Router) -> None:
         """Register every operation; search comes before {id} because the first match wins."""
         intents, refunds, customers, events = self.intents, self.refunds, self._customers, self.events
-        disputes = self.disputes
+        disputes, balance = self.disputes, self._balance
         one = "/v1/payment_intents/{id}"
         table: list[tuple[str, str, str, Operation]] = [
             ("POST", "/v1/customers", "customers.create", _by_params(customers.create)),
@@ -82,6 +86,13 @@ class StripeApi(ProviderApi):
             ("GET", "/v1/charges/{id}", "charges.retrieve", _by_id(refunds.charge)),
             ("GET", "/v1/disputes", "disputes.list", _by_params(disputes.list)),
             ("GET", "/v1/disputes/{id}", "disputes.retrieve", _by_id(disputes.retrieve)),
+            ("GET", "/v1/balance_transactions", "balance_transactions.list", _by_params(balance.list)),
+            (
+                "GET",
+                "/v1/balance_transactions/{id}",
+                "balance_transactions.retrieve",
+                _by_id(balance.retrieve),
+            ),
             ("GET", "/v1/events", "events.list", _by_params(events.list)),
             ("GET", "/v1/events/{id}", "events.retrieve", self._retrieve_event),
         ]
@@ -126,10 +137,12 @@ class StripeApi(ProviderApi):
             return {**result, "data": [self._expand(item, inner) for item in result["data"]]}
         expanded = dict(result)
         for name in names:
-            if name not in _EXPANDABLE or name not in result:
+            held = result.get(name)
+            kind = _SOURCES.get(str(held).partition("_")[0]) if name == "source" else _EXPANDABLE.get(name)
+            if kind is None or name not in result:
                 raise StripeError(400, f"This property cannot be expanded ({name}).", param="expand")
-            if isinstance(result[name], str):
-                expanded[name] = self._store.get(_EXPANDABLE[name], result[name])
+            if isinstance(held, str):
+                expanded[name] = self._store.get(kind, held)
         return expanded
 
     def check_key(self, request: Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devstack.sandbox_parts.store import Document, Store
+from devstack.stripe_sandbox.balance import Balance
 from devstack.stripe_sandbox.errors import StripeError, no_such
 from devstack.stripe_sandbox.events import Events
 from devstack.stripe_sandbox.forms import Params, refuse_unknown, text
@@ -18,6 +19,7 @@ class Disputes:
     def __init__(self, store: Store, events: Events) -> None:
         self._store = store
         self._events = events
+        self._balance = Balance(store)
 
     def control(self, intent_id: str, outcome: str | None) -> Object:
         """Open a dispute of what is not refunded yet, or take the open one; `won` or `lost` closes it."""
@@ -70,6 +72,7 @@ class Disputes:
         self._store.add("dispute", dispute["id"], dispute)
         charge["disputed"] = True
         self._store.save("charge", charge["id"], charge)
+        self._balance.record("adjustment", dispute, -dispute["amount"])
         self._events.record("charge.dispute.created", dispute)
         self._events.record("charge.dispute.funds_withdrawn", dispute)
         return dispute
@@ -78,6 +81,7 @@ class Disputes:
         dispute["status"] = outcome
         self._store.save("dispute", dispute["id"], dispute)
         if outcome == "won":
+            self._balance.record("adjustment", dispute, dispute["amount"])
             self._events.record("charge.dispute.funds_reinstated", dispute)
         self._events.record("charge.dispute.closed", dispute)
         return dispute

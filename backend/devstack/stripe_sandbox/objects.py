@@ -90,6 +90,22 @@ def new_refund(charge: Object, *, amount: int, reason: str | None, metadata: dic
     )
 
 
+def new_balance_transaction(kind: str, *, source: Object, amount: int) -> Object:
+    """A line of the balance: charge, refund, refund_failure or adjustment. The sandbox takes no fees."""
+    return _object(
+        "txn_",
+        "balance_transaction",
+        amount=amount,
+        currency=source["currency"],
+        fee=0,
+        net=amount,
+        reporting_category=kind,
+        source=source["id"],
+        status="available",
+        type=kind,
+    )
+
+
 def new_dispute(charge: Object) -> Object:
     """A dispute of what is left of a charge, that waits for the seller's answer."""
     return _object(

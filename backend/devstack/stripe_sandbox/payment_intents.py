@@ -6,6 +6,7 @@ import re
 import time
 
 from devstack.sandbox_parts.store import Document, Store
+from devstack.stripe_sandbox.balance import Balance
 from devstack.stripe_sandbox.errors import StripeError, no_such, unexpected_state
 from devstack.stripe_sandbox.events import Events
 from devstack.stripe_sandbox.forms import (
@@ -18,7 +19,7 @@ from devstack.stripe_sandbox.forms import (
     text,
 )
 from devstack.stripe_sandbox.listing import created_within, list_page, search_page
-from devstack.stripe_sandbox.objects import Object, new_charge, new_id, new_payment_intent
+from devstack.stripe_sandbox.objects import Object, new_charge, new_payment_intent
 from devstack.stripe_sandbox.payment_methods import PaymentMethod, payment_method
 
 _MAX_AMOUNT = 99_999_999
@@ -39,6 +40,7 @@ class PaymentIntents:
     def __init__(self, store: Store, events: Events) -> None:
         self._store = store
         self._events = events
+        self._balance = Balance(store)
 
     def create(self, params: Params) -> Object:
         """Create one; with confirm=true it is confirmed at once."""
@@ -171,7 +173,7 @@ class PaymentIntents:
         return self._save(intent, "payment_intent.processing")
 
     def _succeed(self, intent: Object, charge: Object) -> Object:
-        charge["balance_transaction"] = new_id("txn_")
+        charge["balance_transaction"] = self._balance.record("charge", charge, charge["amount_captured"])
         self._keep_charge(charge, "charge.succeeded")
         intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge["id"]}
         return self._save(intent, "payment_intent.succeeded")

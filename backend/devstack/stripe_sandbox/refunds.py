@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devstack.sandbox_parts.store import Document, Store
+from devstack.stripe_sandbox.balance import Balance
 from devstack.stripe_sandbox.errors import StripeError, missing, no_such
 from devstack.stripe_sandbox.events import Events
 from devstack.stripe_sandbox.forms import Params, integer, merge_metadata, refuse_unknown, text
@@ -18,6 +19,7 @@ class Refunds:
     def __init__(self, store: Store, events: Events) -> None:
         self._store = store
         self._events = events
+        self._balance = Balance(store)
 
     def create(self, params: Params) -> Object:
         """Refund `amount` minor units, or what is left, of a payment_intent or charge."""
@@ -54,6 +56,7 @@ class Refunds:
         )
 
     def _refund(self, charge: Object, refund: Object) -> Object:
+        refund["balance_transaction"] = self._balance.record("refund", refund, -refund["amount"])
         self._store.add("refund", refund["id"], refund)
         charge["amount_refunded"] += refund["amount"]
         charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
@@ -71,7 +74,11 @@ class Refunds:
         refund = self.retrieve(refund_id)
         if refund["status"] == "failed":
             return refund
-        refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+        refund |= {
+            "status": "failed",
+            "failure_reason": "lost_or_stolen_card",
+            "failure_balance_transaction": self._balance.record("refund_failure", refund, refund["amount"]),
+        }
         self._store.save("refund", refund_id, refund)
         charge = self.charge(refund["charge"])
         charge["amount_refunded"] -= refund["amount"]
