@@ -36,7 +36,7 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 	cd backend && DJANGO_SETTINGS_MODULE=config.settings.build ../$(BIN)/python -W "ignore:Got an error checking" manage.py makemigrations --check --dry-run
 	$(BIN)/python .ci/check_deploy.py
 
-bench: $(VENV)/.local-stamp ## what row security costs, as ratios in one run
+bench: $(VENV)/.local-stamp ## what row security and idle sweepers cost, as ratios in one run
 	@cd backend && exec ../$(BIN)/python -m devstack.bench
 
 faults: $(VENV)/.local-stamp ## sales under faults at every step, and the books afterwards (SEED=, RUNS=100, ONLY=fault:step)

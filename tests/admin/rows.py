@@ -16,6 +16,7 @@ from apps.accounts.admin_places import SESSION_KEY
 from apps.accounts.models import Identity, Membership, Role
 from apps.core.ids import uuid7
 from apps.idempotency.models import IdempotencyKey
+from apps.operations.models import Difference
 from apps.orders.models import Dispute, Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
@@ -52,6 +53,17 @@ def fill_site(code: str) -> Site:
         _returns()
         IdempotencyKey.objects.create(
             caller="test", operation="POST /x", key="k", body_sha256="0" * 64, lease_until=timezone.now()
+        )
+        Difference.objects.create(
+            kind="payment_amount",
+            subject="payment",
+            object_id=f"pi_{tier.id.hex}",
+            source="stripe",
+            expected="1 USD",
+            found="2 USD",
+            first_seen_at=timezone.now(),
+            last_seen_at=timezone.now(),
+            next_check_at=timezone.now(),
         )
     _owed_back(site, tier, buyer)
     make_batch(site)

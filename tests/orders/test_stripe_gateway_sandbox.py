@@ -9,7 +9,15 @@ import pytest
 import requests
 
 from apps.core.remote import RemoteRejected
-from apps.orders.stripe_gateway import Intent, StripeCredentialsRefused, StripeGateway, StripeUnknown
+from apps.orders import stripe_gateway
+from apps.orders.stripe_gateway import (
+    Intent,
+    Payment,
+    Refund,
+    StripeCredentialsRefused,
+    StripeGateway,
+    StripeUnknown,
+)
 from devstack.stripe_sandbox.server import StripeSandbox
 
 KEY = "sk_test_gateway"
@@ -150,3 +158,46 @@ def test_what_is_not_there_is_refused(gateway: StripeGateway) -> None:
 def test_a_wrong_key_is_no_fault_of_the_order(sandbox: StripeSandbox) -> None:
     with pytest.raises(StripeCredentialsRefused):
         make(StripeGateway("sk_test_wrong", sandbox.base_url))
+
+
+def test_movements_are_listed_page_by_page_as_they_are_now(
+    gateway: StripeGateway, sandbox: StripeSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_gateway, "PAGE_SIZE", 2)
+    made = [make(gateway, 100 + number) for number in range(3)]
+    for intent in made:
+        pay(sandbox, intent)
+    refund = gateway.create_refund(intent_id=made[0].id, amount_minor=40, idempotency_key="r")
+    now = datetime.now(UTC)
+    pages = list(
+        gateway.list_movements(
+            created_from=now - timedelta(minutes=1), created_before=now + timedelta(minutes=1)
+        )
+    )
+    moved = [one for page in pages for one in page]
+    assert [len(page) for page in pages] == [2, 2]
+    assert {one.id for one in moved if isinstance(one, Refund)} == {refund.id}
+    payments = {one.key: one for one in moved if isinstance(one, Payment)}
+    assert {key: (one.amount_minor, one.refunded_minor) for key, one in payments.items()} == {
+        made[0].id: (100, 40),
+        made[1].id: (101, 0),
+        made[2].id: (102, 0),
+    }
+    assert payments[made[0].id].metadata == made[0].metadata
+
+
+def test_a_span_that_is_over_holds_nothing_of_now(gateway: StripeGateway, sandbox: StripeSandbox) -> None:
+    pay(sandbox, make(gateway))
+    then = datetime.now(UTC) - timedelta(hours=1)
+    pages = gateway.list_movements(created_from=then - timedelta(hours=1), created_before=then)
+    assert list(pages) == [[]]
+
+
+def test_a_payment_is_found_once_it_is_paid(gateway: StripeGateway, sandbox: StripeSandbox) -> None:
+    intent = make(gateway)
+    assert gateway.find_payment(intent.id) is None
+    pay(sandbox, intent)
+    found = gateway.find_payment(intent.id)
+    assert found is not None and (found.key, found.amount_minor) == (intent.id, 2_500)
+    assert gateway.find_payment("pi_never") is None
+    assert gateway.find_refund("re_never") is None

@@ -9,8 +9,8 @@ from apps.operations.threeway.steps import differences_round, sides_round
 from apps.sites.tasks import FanOutTask, sweep_sites
 
 CHECK_THREE_WAYS = "apps.operations.tasks.check_three_ways"
-SIDES_BUDGET_S = 15.0
-DIFFERENCES_BUDGET_S = 10.0
+SIDES_BUDGET_S = 5.0  # orders and payouts wait for the same workers
+DIFFERENCES_BUDGET_S = 5.0
 
 
 @shared_task(base=FanOutTask, name=CHECK_THREE_WAYS)

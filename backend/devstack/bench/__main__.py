@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from devstack.bench import sweeps
 from devstack.bench.row_security import ROWS, SITES, compare_row_security, fill
 from devstack.bench.timing import table
 from devstack.environment import BACKEND
@@ -22,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    progress = Progress(sys.stdout, steps=4)
+    progress = Progress(sys.stdout, steps=8)
     with tempfile.TemporaryDirectory(prefix="posx-bench-") as home:
         server = PostgresServer(Path(home) / "postgres", durable=False)
         try:
@@ -35,11 +36,23 @@ def main() -> None:
                 fill(url)
             with progress.step("with and without row security"):
                 rows = compare_row_security(url, rounds)
+            small, large = (server.ensure_database(f"posx_sweeps_{size}") for size in ("small", "large"))
+            with progress.step("migrations, twice"):
+                _migrate(small)
+                _migrate(large)
+            with progress.step(f"{sweeps.SMALL:,} orders, payouts and releases"):
+                sweeps.fill(small, sweeps.SMALL)
+            with progress.step(f"{sweeps.LARGE:,} orders, payouts and releases"):
+                sweeps.fill(large, sweeps.LARGE)
+            with progress.step("sweepers' questions at both sizes"):
+                swept = sweeps.compare_sweeps(small, large, rounds)
         finally:
             server.stop()
             remove_data(Path(home) / "postgres")
     title = f"\nRow security, {ROWS:,} releases of {SITES} sites, medians in one run"
     sys.stdout.write(table(title, rows, baseline="without", subject="with") + "\n")
+    title = f"\nSweepers, {sweeps.LARGE:,} rows a table against {sweeps.SMALL:,}, medians in one run"
+    sys.stdout.write(table(title, swept, baseline=f"{sweeps.SMALL:,}", subject=f"{sweeps.LARGE:,}") + "\n")
 
 
 def _migrate(url: str) -> None:

@@ -14,7 +14,7 @@ NOTHING = "nothing"
 
 
 class Kind(StrEnum):
-    """Each name is stable: reports, filters and docs/ledger.md use it."""
+    """Each name is stable: reports, filters and docs/three-way-check.md use it."""
 
     PAYMENT_WITHOUT_ORDER = "payment_without_order"
     PAYMENT_NOT_BOOKED = "payment_not_booked"
