@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # CREATE INDEX CONCURRENTLY: the table is written while it runs
 
-    dependencies = [("payouts", "0002_evm")]
+    dependencies = [("payouts", "0003_ledger")]
 
     operations = [
         AddIndexConcurrently(

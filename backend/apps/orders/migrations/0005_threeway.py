@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # CREATE INDEX CONCURRENTLY: the table is written while it runs
 
-    dependencies = [("orders", "0002_returns")]
+    dependencies = [("orders", "0004_ledger_valid")]
 
     operations = [
         AddIndexConcurrently(
