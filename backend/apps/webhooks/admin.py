@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.sites.scoped_admin.base import PlatformReadOnly
 from apps.sites.scoped_admin.columns import badge
-from apps.webhooks.models import EventStatus, InboxEvent, Provider
+from apps.webhooks.models import EventCursor, EventStatus, InboxEvent, Provider
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -50,3 +50,10 @@ class InboxEventAdmin(PlatformReadOnly):
         """An event id is unique within its provider, and the index leads with that."""
         condition = super().exactly(request, term)
         return None if condition is None else condition | Q(provider__in=Provider.values, event_id=term)
+
+
+@admin.register(EventCursor)
+class EventCursorAdmin(PlatformReadOnly):
+    list_display = ("provider", "read_until", "walk_until", "next_round_at", "rounds")
+    search_fields = ("provider",)
+    ordering = ("provider",)
