@@ -170,6 +170,13 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
     "list_disputes": lambda gateway: gateway.list_disputes("pi_1"),
     "list_refunds": lambda gateway: gateway.list_refunds("pi_1"),
     "intent_id_of_charge": lambda gateway: gateway.intent_id_of_charge("ch_1"),
+    "list_movements": lambda gateway: list(
+        gateway.list_movements(
+            created_from=datetime(2027, 1, 1, tzinfo=UTC), created_before=datetime(2027, 1, 2, tzinfo=UTC)
+        )
+    ),
+    "find_payment": lambda gateway: gateway.find_payment("pi_1"),
+    "find_refund": lambda gateway: gateway.find_refund("re_1"),
     "list_events": lambda gateway: gateway.list_events(["x"], datetime(2027, 1, 1, tzinfo=UTC)),
 }
 

@@ -14,8 +14,8 @@ from apps.operations.threeway.bar import Bar
 from apps.operations.threeway.record import Looked
 from apps.operations.threeway.report import Reported, differences_open, strays
 from apps.operations.threeway.steps import Side, differences_round, sides, start_of, walk
-from apps.sites.models import Site
 from apps.sites.scope import bind_site
+from apps.sites.services import site_codes
 
 COLUMNS = ("site", "kind", "object_id", "row", "expected", "found")
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 looked += _walked(side, full=full)
             except RemoteError as error:
                 silent[side.source] = error.code
-        for site_id in Site.objects.order_by("id").values_list("id", flat=True):
+        for site_id in site_codes():
             with bind_site(site_id):
                 try:
                     while differences_round():
@@ -93,12 +93,12 @@ def _walked(side: Side, *, full: bool) -> Looked:
 
 
 def _codes(code: str | None) -> dict[UUID, str]:
-    sites = Site.objects.order_by("code")
-    if code is not None:
-        sites = sites.filter(code=code)
-        if not sites:
-            raise CommandError(f"There is no site {code}.")
-    return dict(sites.values_list("id", "code"))
+    codes = site_codes()
+    if code is None:
+        return codes
+    if code not in codes.values():
+        raise CommandError(f"There is no site {code}.")
+    return {site_id: known for site_id, known in codes.items() if known == code}
 
 
 def _document(looked: Looked, silent: dict[str, str], found: list[Reported]) -> dict[str, Any]:
