@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -16,6 +18,7 @@ import pytest
 import requests
 
 from devstack.faults.doors import Doors, Held, Verdict, Watch
+from devstack.faults.keeper import pids_of_connections
 from devstack.faults.steps import Moment, Stage, Step
 from tests.http_peers import Answer, running_peer
 from tests.waiting import wait_until
@@ -183,3 +186,20 @@ def test_every_connection_to_a_server_can_be_cut(doors: Doors) -> None:
             with suppress(ConnectionResetError):
                 assert client.recv(1) == b""
             inside.close()
+
+
+def test_what_is_held_leads_to_its_process_and_to_no_other(doors: Doors) -> None:
+    with running_peer() as peer:
+        peer.always(Answer(200, {}))
+        port = doors.add(("worker", "stripe"), peer.server.server_port)
+        watch = Watch(step("stripe", Moment.REQUEST, rb"POST /send"), lambda _text: True)
+        doors.watch([watch])
+        command = f"import requests; requests.post('http://127.0.0.1:{port}/send', data=b'x', timeout=10)"
+        with subprocess.Popen([sys.executable, "-c", command]) as sender:
+            held = held_by(watch)
+
+            assert pids_of_connections({held.ends}) == {held.ends: sender.pid}
+            # The same port with another far end is somebody else's.
+            assert pids_of_connections({(held.ends[0], held.ends[1] + 1)}) == {}
+
+            held.release(Verdict.PASS)

@@ -31,9 +31,10 @@ class Verdict(StrEnum):
 class Held:
     """Traffic of one sale that stands still at its step."""
 
-    def __init__(self, watch: Watch, client_port: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, watch: Watch, ends: tuple[int, int], loop: asyncio.AbstractEventLoop) -> None:
+        """``ends``: the ports of the connection, its process' own and the door's."""
         self.watch = watch
-        self.client_port = client_port
+        self.ends = ends
         self.since_s = time.monotonic()
         self._loop = loop
         self._verdict: asyncio.Future[Verdict] = loop.create_future()
@@ -146,12 +147,14 @@ class Doors:
 
     # Called by crossings, in the thread of the doors.
 
-    def held_at(self, name: Name, moments: tuple[Moment, ...], text: bytes, client_port: int) -> Held | None:
+    def held_at(
+        self, name: Name, moments: tuple[Moment, ...], text: bytes, ends: tuple[int, int]
+    ) -> Held | None:
         """The traffic is somebody's whose step this is: it is held."""
         with self._lock:
             for watch in self._watches.get(name, ()):
                 if watch.step.moment in moments and watch.fits(text):
-                    held = Held(watch, client_port, self._loop)
+                    held = Held(watch, ends, self._loop)
                     watch.held.append(held)
                     return held
         return None
@@ -181,7 +184,8 @@ class _Crossing:
     ) -> None:
         self._doors, self._name = doors, name
         self._reader, self._writer = reader, writer
-        self._client_port = int(writer.get_extra_info("peername")[1])
+        client, door = (int(writer.get_extra_info(end)[1]) for end in ("peername", "sockname"))
+        self._ends = (client, door)
         self._server: asyncio.StreamWriter | None = None
         # The text whose answer is to be held, and an answer that is swallowed (a ROLLBACK of ours).
         self._answer_of = b""
@@ -270,7 +274,7 @@ class _Crossing:
         return await self._verdict(moments, text) is not Verdict.DROP
 
     async def _verdict(self, moments: tuple[Moment, ...], text: bytes) -> Verdict:
-        held = self._doors.held_at(self._name, moments, text, self._client_port)
+        held = self._doors.held_at(self._name, moments, text, self._ends)
         return await held.wait() if held is not None else Verdict.PASS
 
     async def _to_server(self, data: bytes) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -133,10 +133,15 @@ class Keeper:
                     program.tend()
 
 
-def pids_of_ports(ports: set[int]) -> dict[int, int]:
-    """The process at the other end of each connection, by its local port."""
-    return {
-        connection.laddr.port: connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.pid and connection.laddr and connection.laddr.port in ports and connection.raddr
-    }
+def pids_of_connections(ends: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The process at the near end of each connection, by (its local port, the remote one).
+
+    By the local port alone it might be a stranger: the kernel gives one to several connections with other far ends.
+    """
+    found = {}
+    for connection in psutil.net_connections("tcp"):
+        if connection.pid and connection.laddr and connection.raddr:
+            ends_of_it = (int(connection.laddr.port), int(connection.raddr.port))
+            if ends_of_it in ends:
+                found[ends_of_it] = int(connection.pid)
+    return found

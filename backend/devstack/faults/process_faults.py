@@ -47,10 +47,10 @@ def _kill_role(scene: Scene, role: str) -> None:
 
 
 def _kill_holders(scene: Scene, role: str) -> None:
-    holders = {scene.pid_of(held) for held in scene.held if held.watch.step.door[0] == role} - {None}
+    holders = {pid for held in scene.held if held.watch.step.door[0] == role and (pid := scene.pid_of(held))}
     # Nobody of them stands at a step of this stroke: any one.
     pids = holders or set(scene.place.keeper.programs(role)[0].children()[:1])
     for pid in pids:
         with suppress(ProcessLookupError):
-            os.kill(pid or 0, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
     scene.drop(lambda held: scene.pid_of(held) in pids)

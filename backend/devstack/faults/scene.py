@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from devstack.faults.doors import Held, Verdict
-from devstack.faults.keeper import pids_of_ports
+from devstack.faults.keeper import pids_of_connections
 from devstack.faults.place import Place
 from devstack.faults.sale import Sale
 
@@ -19,14 +19,14 @@ class Scene:
         self.place, self.sales = place, sales
         self.by_sale = held
         self.held = [one for several in held.values() for one in several]
-        ports = {one.client_port for one in self.held}
-        self._pids = pids_of_ports(ports) if ports else {}
+        ends = {one.ends for one in self.held}
+        self._pids = pids_of_connections(ends) if ends else {}
         self._undo: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
 
     def pid_of(self, held: Held) -> int | None:
         """The process whose traffic it is."""
-        return self._pids.get(held.client_port)
+        return self._pids.get(held.ends)
 
     def drop(self, is_gone: Callable[[Held], bool]) -> None:
         """What is held of this kind never arrives: who sent it, or who was to get it, is gone."""

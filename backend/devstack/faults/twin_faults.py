@@ -40,7 +40,7 @@ def same_task_twice(scene: Scene) -> None:
 
 def stale_worker(scene: Scene) -> None:
     """Who stands at a step is stopped, loses its lease to others, wakes, and goes on as if nothing had happened."""
-    pids = {pid for held in scene.held if (pid := scene.pid_of(held)) and pid != os.getpid()}
+    pids = {pid for held in scene.held if (pid := scene.pid_of(held))}
     stopped = [held for held in scene.held if scene.pid_of(held) in pids]
     _signal(pids, signal.SIGSTOP)
     scene.keep_from_passing(stopped)
