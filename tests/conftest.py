@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import requests
+from celery import current_app
 from cryptography.hazmat.primitives import serialization
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from apps.core import doorbells
+from config.celery import app as celery_app
 from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.stripe_sandbox import StripeSandbox
@@ -26,6 +28,13 @@ from tests.servers import APP_PORT, MIGRATE_FAILURE
 from tests.workers import WorkerProcess
 
 _WORKER_LOG = pytest.StashKey[tuple[WorkerProcess, int]]()
+
+
+@pytest.fixture(autouse=True)
+def _one_celery_application() -> Iterator[None]:
+    """Celery makes each new application the current one unless told not to: later tests would ring elsewhere."""
+    yield
+    assert current_app.main == celery_app.main, "pass set_as_current=False to Celery(...)"
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,7 @@ class LocalStack:
 
     def _wait_ready(self, redis_url: str) -> None:
         health = f"{self._url('web')}/health/"
-        bus = Celery("devstack", broker=redis_url)
+        bus = Celery("devstack", broker=redis_url, set_as_current=False)
         checks: list[Callable[[], bool]] = [
             lambda: answers(health),
             lambda: bool(bus.control.ping(timeout=0.5, limit=1)),

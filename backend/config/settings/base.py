@@ -86,9 +86,6 @@ TEMPLATES = [
     }
 ]
 
-# Where no site is meant: providers sign for all sites, and the documents describe every one.
-SITE_EXEMPT_PREFIXES = ["/api/v1/webhooks/", "/api/v1/schema/", "/api/v1/docs/"]
-
 DATABASES = {
     "default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL),
     "auditor": auditor_database(_env.DATABASE_URL),  # opened by a recorded look at all sites only

@@ -223,7 +223,7 @@ class Place:
 
     def _wait_ready(self) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        with Celery("faults", broker=self.redis_url) as bus:
+        with Celery("faults", broker=self.redis_url, set_as_current=False) as bus:
             while not (
                 answers(f"{self.web_url}/health/") and len(bus.control.ping(timeout=0.5) or ()) >= WORKERS
             ):
@@ -256,7 +256,7 @@ class Place:
 
     def send_tasks(self, tasks: list[tuple[str, list[str]]]) -> None:
         """Ring for these tasks, past every door."""
-        with Celery("faults", broker=self.redis_url) as bus:
+        with Celery("faults", broker=self.redis_url, set_as_current=False) as bus:
             for name, arguments in tasks:
                 bus.send_task(name, args=arguments, ignore_result=True)
 
