@@ -21,6 +21,7 @@ from apps.orders.models import Dispute, Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
+from apps.payouts.resolution_models import PayoutResolution
 from apps.sites.models import Site
 from apps.tiers.models import BuyerUnits, Tier
 from apps.vesting.models import Allocation, Receivable, Release
@@ -66,6 +67,7 @@ def fill_site(code: str) -> Site:
             next_check_at=timezone.now(),
         )
     _owed_back(site, tier, buyer)
+    make_resolution(make_held_payout(site), make_member(site, Role.OPERATOR))
     make_batch(site)
     return site
 
@@ -170,6 +172,25 @@ def make_batch(
         attempt = PayoutAttempt.objects.create(payout=payouts[0], number=1, external_id=f"x-{payouts[0].id}")
         _signed_transfer(attempt)
     return batch
+
+
+def make_held_payout(site: Site) -> Payout:
+    """A payout that a worker has held for a person."""
+    batch = make_batch(site)
+    with in_site(site):
+        payouts = Payout.objects.filter(batch_id=batch.id)
+        for status in ("ready", "submitting"):
+            payouts.update(status=status, next_attempt_at=timezone.now())
+        payouts.update(status="held", hold_code="amount_differs", next_attempt_at=None)
+        return payouts.get()
+
+
+def make_resolution(payout: Payout, asked_by: Membership) -> PayoutResolution:
+    """What somebody asked for about a held payout."""
+    with in_site(asked_by.site):
+        return PayoutResolution.objects.create(
+            payout=payout, action="ask_again", hold_code=payout.hold_code, note="a note", asked_by=asked_by
+        )
 
 
 def _signed_transfer(attempt: PayoutAttempt) -> None:

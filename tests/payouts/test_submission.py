@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEvent
 from apps.core.ids import uuid7
-from apps.payouts import leases
+from apps.payouts import leases, submission
 from apps.payouts.custody.choice import custody_in_use
 from apps.payouts.external_ids import external_id_parse
 from apps.payouts.leases import LEASE_S, Leased, lease_due, send_counted
@@ -182,6 +183,42 @@ def test_a_counted_send_leaves_what_was_rung_meanwhile_due(scene: Scene) -> None
 
     due_at = scene.payout().next_attempt_at
     assert due_at is not None and due_at <= timezone.now()
+
+
+def _sleepy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stands still between counting its send and making it, for longer than its lease."""
+    counted = send_counted
+
+    def count_then_sleep(leased: Leased) -> bool:
+        answer = counted(leased)
+        woken_s = time.time() + LEASE_S + 2
+        monkeypatch.setattr("apps.payouts.custody.fireblocks.time.time", lambda: woken_s)
+        return answer
+
+    monkeypatch.setattr(submission, "send_counted", count_then_sleep)
+
+
+def test_a_worker_that_stood_still_after_counting_sends_nothing(
+    scene: Scene, fireblocks_sandbox: FireblocksSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leased = lease(scene)
+    with monkeypatch.context() as asleep:
+        _sleepy(asleep)
+        assert send(scene, leased) == "submitting"
+    assert transfers(fireblocks_sandbox) == []
+    assert scene.attempts()[0].error_code == "custody_send_too_late"
+
+
+def test_without_the_fence_it_would_send_when_it_wakes(
+    scene: Scene, fireblocks_sandbox: FireblocksSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: the tokens may be on their way again by then (a release back)."""
+    leased, request = lease(scene), submission._request
+    with monkeypatch.context() as asleep:
+        _sleepy(asleep)
+        asleep.setattr(submission, "_request", lambda held, _leave_by_s: request(held, float("inf")))
+        assert send(scene, leased) == "submitted"
+    assert len(transfers(fireblocks_sandbox)) == 1
 
 
 # Unknown outcomes

@@ -9,9 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.payouts import evm_admin  # noqa: F401 - Django loads this module only
+from apps.payouts import evm_admin, resolution_admin  # noqa: F401 - Django loads this module only
 from apps.payouts.admin_actions import ApproveBatch, RejectBatch
-from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
+from apps.payouts.hold_reasons import hold_reason
+from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch, PayoutStatus
+from apps.payouts.resolution_actions import AskAgain, ReleaseBack, SettleByEvidence
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin
 from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 
@@ -69,25 +71,34 @@ class AttemptInline(ReadOnlyInline):
 
 
 class DueFilter(admin.SimpleListFilter):
-    """Payouts that a worker still has to look at: the condition of their partial index."""
+    """Payouts that a worker, or a person, still has to look at: the conditions of their partial indexes."""
 
     title = _("work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("open", _("Still to be looked at"))]
+        return [("open", _("Still to be looked at")), ("held", _("Held for a person"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "held":
+            return queryset.filter(status=PayoutStatus.HELD)
         return queryset.filter(next_attempt_at__isnull=False) if self.value() == "open" else queryset
+
+
+@admin.display(description=_("in words"))
+def hold_words(payout: Payout) -> str:
+    """What a person has to know about a held payout."""
+    return hold_reason(payout.hold_code)
 
 
 @admin.register(Payout)
 class PayoutAdmin(ScopedAdmin):
-    cells = (PAYOUT_TOKENS, PAYOUT_STATE)
+    cells = (PAYOUT_TOKENS, PAYOUT_STATE, hold_words)
     list_display = (
         short_id,
         "to_address",
-        *cells,
+        PAYOUT_TOKENS,
+        PAYOUT_STATE,
         "hold_code",
         "next_attempt_at",
         "tx_hash",
@@ -98,6 +109,7 @@ class PayoutAdmin(ScopedAdmin):
     list_select_related = ("asset", "batch")
     search_fields = ("id", "batch__id", "to_address")
     inlines = (AttemptInline,)
+    entry_actions = (AskAgain(), SettleByEvidence(), ReleaseBack())
 
 
 @admin.register(PayoutAttempt)

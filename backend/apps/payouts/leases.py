@@ -60,6 +60,10 @@ class Leased:
     attempt_id: UUID
     external_id: str
     custody_provider: str
+    provider_transfer_id: str
+    raw_status: str
+    chain_id: int
+    confirmations: int
     sends: int
     last_sent_at: datetime | None
     error_code: str
@@ -163,6 +167,10 @@ def _leased(payout: Payout, attempt: PayoutAttempt, token: UUID, claimed_at: dat
         attempt_id=attempt.id,
         external_id=attempt.external_id,
         custody_provider=attempt.custody_provider,
+        provider_transfer_id=attempt.provider_transfer_id,
+        raw_status=attempt.raw_status,
+        chain_id=payout.asset.chain_id,
+        confirmations=payout.asset.confirmations,
         sends=attempt.sends,
         last_sent_at=attempt.last_sent_at,
         error_code=attempt.error_code,

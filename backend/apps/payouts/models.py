@@ -17,6 +17,8 @@ from apps.payouts.evm_models import (  # noqa: F401 - Django finds models here o
     HotWallet,
     TransferOutcome,
 )
+from apps.payouts.resolution_models import PayoutResolution  # noqa: F401 - as above
+from apps.payouts.resolution_rules import HeldLeavesByDecision, HeldLeavesNoDecisionOpen
 from apps.payouts.rules import BatchIsItsPayouts, FailsOnlyUnsigned, PayoutsWithinBatch
 from apps.sites.models import Asset, CustodyProvider
 from apps.sites.owned import SiteForeignKey, SiteOwned
@@ -152,6 +154,7 @@ class Payout(SiteOwned):
                 condition=Q(settled_at__isnull=False),
                 name="payout_settled_time",
             ),
+            models.Index(fields=["site", "id"], condition=Q(status="held"), name="payout_held"),
         ]
         constraints = [
             *site_rules("payout", references=["batch", "asset"]),
@@ -187,6 +190,8 @@ class Payout(SiteOwned):
                 name="payout_frozen", fields=["site", "batch", "asset", "to_address", "amount_base_units"]
             ),
             PayoutsWithinBatch(name="payout_within_batch"),
+            HeldLeavesByDecision(name="payout_held_by_decision"),
+            HeldLeavesNoDecisionOpen(name="payout_held_decided"),
             AuditTrail(name="payout_audit", fields=["status", "hold_code", "tx_hash"]),
             DueQueue(
                 name="due_sites_payouts",

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
+from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch, PayoutStatus
+from apps.payouts.resolution_models import PayoutResolution
 from apps.sites.scope import current_site_id
 
 
@@ -25,6 +26,17 @@ def batch_of_site(*, batch_id: UUID) -> PayoutBatch | None:
 def payouts_of_batch(*, batch_id: UUID) -> QuerySet[Payout]:
     """A batch's payouts with their asset, to be paged by id."""
     return Payout.objects.select_related("asset").filter(site_id=current_site_id(), batch_id=batch_id)
+
+
+def payouts_held() -> QuerySet[Payout]:
+    """Payouts of the open scope's site that wait for a person, with their asset, to be paged by id."""
+    return Payout.objects.select_related("asset").filter(site_id=current_site_id(), status=PayoutStatus.HELD)
+
+
+def resolutions_of_site(*, state: str | None = None) -> QuerySet[PayoutResolution]:
+    """What was asked and decided about held payouts of the open scope's site, to be paged by id."""
+    rows = PayoutResolution.objects.filter(site_id=current_site_id())
+    return rows.filter(state=state) if state else rows
 
 
 def attempts_of_payouts(*, payout_ids: Sequence[UUID]) -> dict[UUID, list[PayoutAttempt]]:

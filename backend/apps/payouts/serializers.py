@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
 from apps.core.shapes import StrictSerializer, base_units_text
+from apps.payouts.hold_reasons import hold_reason
 from apps.payouts.models import AttemptStatus, BatchRule, BatchStatus, Payout, PayoutBatch, PayoutStatus
 
 
@@ -60,6 +61,7 @@ class PayoutSerializer(serializers.Serializer[Any]):
     amount_base_units = base_units_text()
     status = serializers.ChoiceField(choices=PayoutStatus.choices, read_only=True)
     hold_code = serializers.CharField(read_only=True, help_text="Why a person has to look.")
+    hold_reason = serializers.SerializerMethodField(help_text="The same in words.")
     tx_hash = serializers.CharField(read_only=True)
     next_attempt_at = serializers.DateTimeField(read_only=True, allow_null=True)
     settled_at = serializers.DateTimeField(read_only=True, allow_null=True)
@@ -68,6 +70,9 @@ class PayoutSerializer(serializers.Serializer[Any]):
 
     def get_amount_tokens(self, payout: Payout) -> str:
         return format_base_units(payout.amount_base_units, payout.asset.decimals)
+
+    def get_hold_reason(self, payout: Payout) -> str:
+        return hold_reason(payout.hold_code)
 
     def get_attempts(self, payout: Payout) -> AttemptSerializer(many=True):  # type: ignore[valid-type]
         return AttemptSerializer(self.context["attempts"][payout.id], many=True).data

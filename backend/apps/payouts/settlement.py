@@ -13,6 +13,7 @@ from apps.payouts.custody.base import TransferPhase, TransferTruth
 from apps.payouts.leases import Leased
 from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
 from apps.payouts.outcomes import Outcome, OutcomeKind, announce
+from apps.payouts.resolution_steps import Finished, resolutions_follow
 from apps.sites.scope import current_site_id, site_scope
 
 STALE = "stale"
@@ -66,11 +67,11 @@ def _difference(leased: Leased, truth: TransferTruth) -> str:
     return ""
 
 
-def settle(leased: Leased, truth: TransferTruth) -> str:
+def settle(leased: Leased, truth: TransferTruth, *, finished: Finished | None = None) -> str:
     """ENTRY: write what the provider says. Returns the payout's state, or "stale" when the lease was lost."""
     verdict = verdict_of(leased, truth)
     wait_s = leased.backoff_s() if verdict.status is PayoutStatus.SUBMITTED else None
-    return write(leased, verdict, wait_s=wait_s, **seen(truth))
+    return write(leased, verdict, wait_s=wait_s, finished=finished, **seen(truth))
 
 
 def seen(truth: TransferTruth) -> dict[str, Any]:
@@ -83,15 +84,27 @@ def seen(truth: TransferTruth) -> dict[str, Any]:
     }
 
 
-def write(leased: Leased, verdict: Verdict, *, wait_s: float | None, **attempt: Any) -> str:
+def write(
+    leased: Leased,
+    verdict: Verdict,
+    *,
+    wait_s: float | None,
+    finished: Finished | None = None,
+    unless_rung: bool = False,
+    **attempt: Any,
+) -> str:
     """ENTRY: the outcome of one piece of work, and the end of its lease, in one transaction.
 
-    ``wait_s`` is when to look again, None when nobody need. Nothing changes when the payout has left the state
-    or the lease that it was claimed in. Returns as settle.
+    ``wait_s`` is when to look again, None when nobody need; ``finished`` is what two people had decided. Nothing
+    changes when the payout has left the state or the lease that it was claimed in, nor, with ``unless_rung``, when
+    an event came during the lease. Returns as settle.
     """
     with site_scope():
-        if not _payout_write(leased, verdict, wait_s):
+        if not _payout_write(leased, verdict, wait_s, unless_rung):
             return STALE
+        if leased.status == PayoutStatus.HELD:
+            goes_on_as = None if verdict.status is PayoutStatus.HELD else verdict.status.value
+            resolutions_follow(leased.payout_id, goes_on_as=goes_on_as, finished=finished)
         _attempt_write(leased, verdict, attempt)
         kind = _outcome_kind(leased, verdict)
         if kind is not None:
@@ -99,7 +112,7 @@ def write(leased: Leased, verdict: Verdict, *, wait_s: float | None, **attempt: 
     return verdict.status.value
 
 
-def _payout_write(leased: Leased, verdict: Verdict, wait_s: float | None) -> bool:
+def _payout_write(leased: Leased, verdict: Verdict, wait_s: float | None, unless_rung: bool) -> bool:
     changes: dict[str, Any] = {"status": verdict.status, "lease_token": None, "lease_until": None}
     changes["next_attempt_at"] = None if verdict.status in _FINAL else _next_look(wait_s)
     if verdict.status in (PayoutStatus.HELD, PayoutStatus.SUBMITTED):
@@ -109,6 +122,8 @@ def _payout_write(leased: Leased, verdict: Verdict, wait_s: float | None) -> boo
     rows = Payout.objects.filter(
         site_id=current_site_id(), id=leased.payout_id, status=leased.status, lease_token=leased.token
     )
+    if unless_rung:
+        rows = rows.filter(next_attempt_at__gte=F("lease_until"))
     return rows.update(**changes) == 1
 
 

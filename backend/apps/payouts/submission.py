@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from typing import Any
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -18,11 +19,20 @@ from django.db.models.functions import Now
 from apps.core.doorbells import ring
 from apps.core.remote import RemoteError, RemoteRejected
 from apps.payouts.batches import SWEEPER, plan_holds
-from apps.payouts.custody.base import AlreadySubmitted, Custody, CustodyUnknown, TransferRequest
+from apps.payouts.clearance import PATIENCE_S
+from apps.payouts.custody.base import (
+    AlreadySubmitted,
+    Custody,
+    CustodyUnknown,
+    TransferRequest,
+    TransferTruth,
+)
 from apps.payouts.custody.choice import custodies_in_use, custody_in_use
 from apps.payouts.external_ids import external_id_parse
-from apps.payouts.leases import ASKABLE, Leased, lease_due, lease_one, send_counted
+from apps.payouts.leases import ASKABLE, LEASE_S, Leased, lease_due, lease_one, send_counted
 from apps.payouts.models import Payout, PayoutAttempt, PayoutStatus
+from apps.payouts.resolution_steps import Approved, resolution_approved
+from apps.payouts.resolution_work import resolution_carry_out
 from apps.payouts.settlement import STALE, Verdict, settle, write
 from apps.sites.scope import site_scope
 
@@ -30,8 +40,6 @@ logger = logging.getLogger("posx.payouts")
 
 # One piece of work calls custody at most twice, 11 s each; with it the task stays below its soft limit of 40 s.
 START_BUDGET_S = 12.0
-# How long a transfer that ought to be at the provider, and is not found there, is asked for.
-PATIENCE_S = 600.0
 REJECTED_MARK = "rejected:"
 NOT_IN_WORK = "not_in_work"
 
@@ -96,13 +104,15 @@ def payout_send(custody: Custody, leased: Leased) -> str:
         approved = plan_holds(batch_id=leased.batch_id)
     if not approved:
         return _rejected(leased, RemoteRejected("plan_changed", "the asset is not as it was approved"))
+    leave_by_s = time.time() + LEASE_S
     if not send_counted(leased):
         return STALE
     try:
-        provider_id = custody.submit(_request(leased))
+        provider_id = custody.submit(_request(leased, leave_by_s))
     except AlreadySubmitted:
         # An earlier send arrived after all: what it became is the next look's business, at once.
-        return write(leased, Verdict(PayoutStatus.SUBMITTED), wait_s=0)
+        # Noted, since a provider that knows it and does not find it afterwards proves nothing (clearance.py).
+        return write(leased, Verdict(PayoutStatus.SUBMITTED), wait_s=0, raw_status="already_submitted")
     except RemoteRejected as refusal:
         return _rejected(leased, refusal)
     except RemoteError as failure:
@@ -135,11 +145,20 @@ def _ask(custody: Custody, leased: Leased, *, may_send: bool) -> str:
         truth = custody.find_by_external_id(leased.external_id, decimals=leased.decimals)
     except RemoteError as failure:
         return _postponed(leased, failure)
+    if leased.status == PayoutStatus.HELD and (approved := resolution_approved(leased.payout_id)):
+        return _carried_out(leased, truth, approved)
     if truth is not None:
         return settle(leased, truth)
     if leased.status == PayoutStatus.SUBMITTING and not _was_rejected(leased):
         return payout_send(custody, leased) if may_send else write(leased, _unchanged(leased), wait_s=0)
     return _not_found(leased)
+
+
+def _carried_out(leased: Leased, truth: TransferTruth | None, approved: Approved) -> str:
+    try:
+        return resolution_carry_out(leased, truth, approved)
+    except RemoteError as failure:
+        return _postponed(leased, failure)
 
 
 def _not_found(leased: Leased) -> str:
@@ -166,7 +185,7 @@ def _postponed(leased: Leased, failure: RemoteError) -> str:
     asked_s = failure.retry_after_s if isinstance(failure, CustodyUnknown) else None
     wait_s = max(leased.backoff_s(), asked_s or 0)
     # A refusal that was seen stays written: it says that nothing may be sent again.
-    noted = {} if _was_rejected(leased) else {"error_code": failure.code[:64]}
+    noted: dict[str, Any] = {} if _was_rejected(leased) else {"error_code": failure.code[:64]}
     return write(leased, _unchanged(leased), wait_s=wait_s, **noted)
 
 
@@ -178,7 +197,7 @@ def _was_rejected(leased: Leased) -> bool:
     return leased.error_code.startswith(REJECTED_MARK)
 
 
-def _request(leased: Leased) -> TransferRequest:
+def _request(leased: Leased, leave_by_s: float) -> TransferRequest:
     return TransferRequest(
         external_id=leased.external_id,
         asset_id=leased.custody_asset_id,
@@ -187,6 +206,7 @@ def _request(leased: Leased) -> TransferRequest:
         to_address=leased.to_address,
         amount_base_units=leased.amount_base_units,
         note=f"POSX payout {leased.payout_id}",
+        leave_by_s=leave_by_s,
     )
 
 

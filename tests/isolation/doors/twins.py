@@ -20,7 +20,7 @@ from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
 from apps.vesting.models import Allocation
 from apps.vesting.services import allocation_grant
-from tests.admin.rows import fill_site, unlock_some
+from tests.admin.rows import fill_site, make_held_payout, make_resolution, unlock_some
 from tests.clients import api, api_of
 from tests.factories import (
     in_site,
@@ -103,6 +103,8 @@ def make_twin(code: str) -> Twin:
         "allocation_id": allocations[0].id,
         "release_id": releases[0].id,
         "batch_id": batch.id,
+        "payout_id": make_held_payout(site).id,
+        "resolution_id": make_resolution(make_held_payout(site), other).id,
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
     }
@@ -112,6 +114,8 @@ def make_twin(code: str) -> Twin:
         "cliff_count": 0,
         "limit": 50,
         "amount_minor": 1,
+        "action": "settle",
+        "tx_hash": f"0x{batch.id.hex * 2}",
     }
     return Twin(site, caller, ids, samples, members)
 

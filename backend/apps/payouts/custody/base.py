@@ -39,7 +39,11 @@ class TransferPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRequest:
-    """One transfer to send: `amount_base_units` of the provider's asset, which has `decimals`."""
+    """One transfer to send: `amount_base_units` of the provider's asset, which has `decimals`.
+
+    A worker that stood still between counting a send and making it may wake when its tokens are on their way again
+    under another id: what has not left by `leave_by_s` (Unix time) is not sent.
+    """
 
     external_id: str
     asset_id: str
@@ -48,6 +52,7 @@ class TransferRequest:
     to_address: str
     amount_base_units: int
     note: str = ""
+    leave_by_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

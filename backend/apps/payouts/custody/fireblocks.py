@@ -35,14 +35,25 @@ TOKEN_LIFE_S = 25  # Fireblocks refuses 30 s and more
 
 
 class SignedRequest(AuthBase):
-    """Signs what is really sent: path with query, and the SHA-256 of the raw body (docs: "Sign a request")."""
+    """Signs what is really sent: path with query, and the SHA-256 of the raw body (docs: "Sign a request").
 
-    def __init__(self, api_key: str, private_key: RSAPrivateKey) -> None:
+    The signature is a fence too: Fireblocks takes it for TOKEN_LIFE_S, and after ``leave_by_s`` none is made.
+    """
+
+    def __init__(self, api_key: str, private_key: RSAPrivateKey, leave_by_s: float | None = None) -> None:
         self._api_key = api_key
         self._private_key = private_key
+        self._leave_by_s = leave_by_s
+
+    def until(self, leave_by_s: float | None) -> SignedRequest:
+        """The same, for one request that has to leave by then."""
+        return SignedRequest(self._api_key, self._private_key, leave_by_s)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         now_s = int(time.time())
+        # The same reading of the clock as in the token: a pause after this line outlives the token.
+        if self._leave_by_s is not None and now_s > self._leave_by_s:
+            raise CustodyUnknown("custody_send_too_late", "the worker stood still before it sent")
         body = request.body or b""
         claims = {
             "uri": request.path_url,
@@ -66,7 +77,7 @@ class FireblocksCustody:
         base = (api_base or DEFAULT_API_BASE).rstrip("/")
         self._base = base.removesuffix("/v1")
         self._session = requests.Session()
-        self._session.auth = SignedRequest(api_key, _private_key(private_key_pem))
+        self._signed = SignedRequest(api_key, _private_key(private_key_pem))
         # A retry inside the transport would send a second time without our knowing.
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=8, max_retries=0)
         self._session.mount("https://", adapter)
@@ -86,7 +97,8 @@ class FireblocksCustody:
 
     def submit(self, request: TransferRequest) -> str:
         """See Custody.submit. No Idempotency-Key is sent: the external id is what holds for ever."""
-        response = self._call("POST", "/v1/transactions", _transfer_body(request))
+        body = _transfer_body(request)
+        response = self._call("POST", "/v1/transactions", body, leave_by_s=request.leave_by_s)
         answer = json_object(response)
         if response.status_code == 400 and answer is not None:
             raise refusal_of(answer)
@@ -162,7 +174,9 @@ class FireblocksCustody:
             raise unusable(response)
         return truth_of(answer, decimals)
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> requests.Response:
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, *, leave_by_s: float | None = None
+    ) -> requests.Response:
         refuse_inside_transaction()
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
@@ -171,6 +185,7 @@ class FireblocksCustody:
                 self._base + path,
                 data=body,
                 headers=headers,
+                auth=self._signed.until(leave_by_s),
                 timeout=TIMEOUT_S,
                 # Following one would send the signed body to an address that nobody configured.
                 allow_redirects=False,

@@ -134,6 +134,15 @@ def mined_among(node: Node, transactions: Sequence[EvmTransaction]) -> Mined | N
     return None
 
 
+def reverted_at_depth(node: Node, tx_hash: str, depth: int) -> bool:
+    """Whether a transaction lies ``depth`` blocks deep and failed there: it moved nothing, and its nonce is used.
+
+    False for one without a receipt, which may be mined tomorrow. Raises CustodyUnknown.
+    """
+    mined = mined_among(node, [EvmTransaction(tx_hash=tx_hash)])
+    return mined is not None and not mined.succeeded and mined.depth >= depth
+
+
 def _mined(node: Node, transaction: EvmTransaction, receipt: Any) -> Mined | None:
     if not isinstance(receipt, dict) or receipt.get("transactionHash") != transaction.tx_hash:
         raise CustodyUnknown("evm_answer_mismatch", "a receipt of another transaction")
