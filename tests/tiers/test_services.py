@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
@@ -26,6 +29,7 @@ from apps.tiers.services import (
 )
 from tests.factories import in_site, make_member, make_site, make_tier
 from tests.orders.scene import Parallel, statements, wait_for_blocked
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -219,6 +223,27 @@ def test_one_buyer_races_past_the_limit_and_is_refused(admin_connection: Any) ->
     assert isinstance(won, Tier)
     assert isinstance(lost, Problem) and lost.code == "buyer_limit_reached"
     assert stock.units() == (2, 0, 2, 0)
+
+
+def test_a_buyer_who_queued_until_the_tier_closed_is_refused_though_the_row_did_not_change(
+    admin_connection: Any,
+) -> None:
+    # Given somebody who holds the row until the window is over, and then changes nothing
+    closes_at = timezone.now() + timedelta(seconds=2)
+    stock = Stock(closes_at=closes_at)
+    with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as holder, holder.cursor() as cursor:
+        cursor.execute("SELECT closes_at FROM tiers_tier WHERE id = %s FOR UPDATE", [str(stock.tier.id)])
+        # When a buyer asks in time
+        buyer = Parallel(lambda: stock.call(tier_reserve, 1))
+        wait_for_blocked(admin_connection, 1)
+        assert timezone.now() < closes_at, "the machine is too slow for this test"
+        wait_until(lambda: timezone.now() > closes_at, 5, "the window is over")
+        holder.rollback()
+    # Then the turn came too late
+    (refused,) = buyer.results()
+    assert isinstance(refused, Problem) and (refused.status, refused.code) == (409, "tier_closed")
+    with in_site(stock.site):
+        assert Tier.objects.get().reserved_units == 0 and not BuyerUnits.objects.exists()
 
 
 def test_control_reading_and_then_writing_sells_the_last_unit_twice() -> None:

@@ -16,13 +16,14 @@ from apps.core.problems import Problem
 from apps.sites.scope import require_scope
 from apps.tiers.models import BuyerUnits, Tier
 
-# The clock and not now(): that is when the transaction began, and it may have waited for the row since.
+# The clock and not now(): that is when the transaction began, and it may have waited for the row since. Once more in
+# RETURNING: PostgreSQL reads the WHERE again after a wait only when the row has changed, and its holder may roll back.
 _RESERVE = """
 UPDATE tiers_tier SET reserved_units = reserved_units + %(units)s
 WHERE site_id = %(site)s AND id = %(tier)s AND is_active
   AND opens_at <= clock_timestamp() AND (closes_at IS NULL OR closes_at > clock_timestamp())
   AND reserved_units + sold_units + %(units)s <= supply_units
-RETURNING *
+RETURNING *, closes_at IS NULL OR closes_at > clock_timestamp() AS is_still_open
 """
 # One statement for the first purchase and for later ones: two of them at once queue on the row.
 _RESERVE_FOR_BUYER = """
@@ -58,6 +59,8 @@ def tier_reserve(*, tier_id: UUID, buyer_id: UUID, quantity_units: int) -> Tier:
     if not taken:
         raise _refusal(names)
     tier = taken[0]
+    if not vars(tier)["is_still_open"]:
+        raise _closed()
     with connection.cursor() as cursor:
         cursor.execute(_RESERVE_FOR_BUYER, {**names, "limit": tier.per_buyer_limit_units})
         if cursor.rowcount != 1:
@@ -128,5 +131,9 @@ def _refusal(names: dict[str, UUID | int]) -> Problem:
     if row is None:
         return Problem("unknown_tier", 404, _("There is no such tier."))
     if not row[0]:
-        return Problem("tier_closed", 409, _("This tier is not on sale now."))
+        return _closed()
     return Problem("sold_out", 409, _("Not that many units of this tier are left."))
+
+
+def _closed() -> Problem:
+    return Problem("tier_closed", 409, _("This tier is not on sale now."))
