@@ -61,6 +61,10 @@ class Sale:
         with in_site(self.site):
             return Order.objects.get(id=order_id)
 
+    def orders(self) -> list[Order]:
+        with in_site(self.site):
+            return list(Order.objects.order_by("id"))
+
     def units(self, buyer: Membership | None = None) -> tuple[int, int, int, int]:
         """(reserved, sold) of the tier, then of the buyer."""
         with in_site(self.site):
@@ -126,6 +130,12 @@ def dispute(order: Order, outcome: str | None = None) -> dict[str, Any]:
 def refund_at_stripe(order: Order, amount_minor: int) -> dict[str, Any]:
     """What staff do in Stripe's dashboard."""
     return stripe("POST", "/v1/refunds", payment_intent=order.payment_intent_id, amount=str(amount_minor))
+
+
+def fail_refund(refund: dict[str, Any]) -> None:
+    """The buyer's bank sends a refund back."""
+    url = f"{settings.STRIPE_API_BASE}/_sandbox/refunds/{refund['id']}/fail"
+    requests.post(url, timeout=5).raise_for_status()
 
 
 def refunds_at_stripe() -> list[dict[str, Any]]:

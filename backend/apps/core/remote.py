@@ -8,14 +8,18 @@ class RemoteInsideTransaction(RuntimeError):
 
 
 class RemoteError(Exception):
-    """A provider call failed. `permanent` says that repeating it cannot help; only others are retried."""
+    """A provider call failed. `permanent` says that repeating it cannot help; only others are retried.
+
+    `retry_after_s` is the pause that the provider asked for: whoever tries again waits at least as long.
+    """
 
     permanent = False
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", *, retry_after_s: int | None = None) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
 
 class RemoteRejected(RemoteError):

@@ -45,7 +45,7 @@ def payment_provider_unavailable(error: RemoteError) -> Problem:
         "payment_provider_unavailable",
         503,
         _("The payment provider did not answer. Send the same request again."),
-        retry_after_s=getattr(error, "retry_after_s", None) or RETRY_AFTER_S,
+        retry_after_s=error.retry_after_s or RETRY_AFTER_S,
     )
 
 

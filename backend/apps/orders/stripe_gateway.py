@@ -49,11 +49,7 @@ _WEIGHT = ("succeeded", "requires_capture", "processing", "requires_action", "re
 
 
 class StripeUnknown(RemoteUnknown):
-    """No believable answer: it may have happened. `retry_after_s` is the pause that Stripe asked for."""
-
-    def __init__(self, code: str, detail: str = "", *, retry_after_s: int | None = None) -> None:
-        super().__init__(code, detail)
-        self.retry_after_s = retry_after_s
+    """No believable answer: it may have happened."""
 
 
 class StripeCredentialsRefused(RemoteError):

@@ -23,7 +23,6 @@ from apps.payouts.clearance import PATIENCE_S
 from apps.payouts.custody.base import (
     AlreadySubmitted,
     Custody,
-    CustodyUnknown,
     TransferRequest,
     TransferTruth,
 )
@@ -182,8 +181,7 @@ def _rejected(leased: Leased, refusal: RemoteRejected) -> str:
 
 def _postponed(leased: Leased, failure: RemoteError) -> str:
     logger.warning("payout %s: custody: %s", leased.payout_id, failure)
-    asked_s = failure.retry_after_s if isinstance(failure, CustodyUnknown) else None
-    wait_s = max(leased.backoff_s(), asked_s or 0)
+    wait_s = max(leased.backoff_s(), failure.retry_after_s or 0)
     # A refusal that was seen stays written: it says that nothing may be sent again.
     noted: dict[str, Any] = {} if _was_rejected(leased) else {"error_code": failure.code[:64]}
     return write(leased, _unchanged(leased), wait_s=wait_s, **noted)

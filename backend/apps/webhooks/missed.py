@@ -54,7 +54,7 @@ def missed_events_read(
     try:
         return _read(cursor, gateway or StripeGateway.from_settings(), max_pages)
     except RemoteError as error:
-        pause_s = getattr(error, "retry_after_s", None) or PAUSE_S
+        pause_s = error.retry_after_s or PAUSE_S
         forgotten: dict[str, Any] = {}
         if isinstance(error, RemoteRejected) and error.code == "resource_missing":
             # The event that we stood at has left the list: begin at the newest one again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -46,10 +46,14 @@ ON CONFLICT (provider, event_id) DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an event: handled, ignored (nobody's, and why), or failed (to be tried again)."""
+    """What became of an event: handled, ignored (nobody's, and why), or failed (to be tried again).
+
+    ``retry_after_s`` is the pause that the provider asked for, 0 when it asked for none.
+    """
 
     status: EventStatus
     error_code: str = ""
+    retry_after_s: int = 0
 
 
 Dispatch = Callable[[InboxEvent], Outcome]
@@ -79,12 +83,15 @@ def events_receive(*, announcements: Sequence[Announcement]) -> int:
     return new
 
 
-def event_claim(*, event_id: UUID | None = None) -> InboxEvent | None:
+def event_claim(*, event_id: UUID | None = None, but_not_of: Collection[str] = ()) -> InboxEvent | None:
     """Take a due event (that one, or the longest waiting) for LEASE_S; None when there is none. Entry.
 
-    ``attempts`` of what is returned is this claim's number; only its holder can settle the event.
+    ``but_not_of`` are providers to be left alone. ``attempts`` of what is returned is this claim's number; only its
+    holder can settle the event.
     """
-    due = due_events() if event_id is None else due_events().filter(id=event_id)
+    due = due_events().exclude(provider__in=but_not_of)
+    if event_id is not None:
+        due = due.filter(id=event_id)
     with transaction.atomic(durable=True):
         event = due.select_for_update(skip_locked=True).first()
         if event is None:
@@ -103,7 +110,8 @@ def event_settle(*, event: InboxEvent, outcome: Outcome) -> bool:
     """Write what became of a claimed event; False when somebody else has claimed it since. Entry."""
     changes: dict[str, Any] = {"status": outcome.status, "error_code": outcome.error_code[:64]}
     if outcome.status == EventStatus.FAILED:
-        changes["next_attempt_at"] = Now() + timedelta(seconds=backoff_s(event.attempts))
+        pause_s = max(backoff_s(event.attempts), outcome.retry_after_s)
+        changes["next_attempt_at"] = Now() + timedelta(seconds=pause_s)
     else:
         changes["handled_at"] = Now()
     mine = InboxEvent.objects.filter(id=event.id, attempts=event.attempts, status=EventStatus.RECEIVED)
@@ -124,16 +132,19 @@ def inbox_sweep(
 ) -> tuple[int, bool]:
     """Handle due events that nobody came for, the longest waiting first, one claim at a time. Entry.
 
-    Returns (how many, whether more may be due).
+    A provider that asks for a pause is left alone for the rest of the round. Returns (how many, whether more may
+    be due).
     """
+    paused: set[str] = set()
     deadline = time.monotonic() + budget_s
     for done in range(limit):
         if time.monotonic() > deadline:
             return done, True
-        event = event_claim()
+        event = event_claim(but_not_of=paused)
         if event is None:
             return done, False
-        _work_off(event, dispatch)
+        if _work_off(event, dispatch).retry_after_s:
+            paused.add(event.provider)
     return limit, True
 
 
@@ -160,7 +171,7 @@ def _work_off(event: InboxEvent, dispatch: Dispatch) -> Outcome:
             outcome = dispatch(event)
         except RemoteError as error:
             logger.warning("event %s of %s failed: %s", event.event_id, event.provider, error.code)
-            outcome = Outcome(EventStatus.FAILED, error.code)
+            outcome = Outcome(EventStatus.FAILED, error.code, error.retry_after_s or 0)
         except Exception:
             # Safe: the row says failed and comes back, at the longest interval for ever; staff see it there.
             logger.exception("event %s of %s failed", event.event_id, event.provider)

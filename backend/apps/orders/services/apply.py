@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -57,10 +57,12 @@ def order_apply(seen: Order, look: Look) -> Decision:
         return decision
 
 
-def order_postpone(seen: Order) -> None:
-    """Look again later, unless somebody has asked for a look in the meantime."""
+def order_postpone(seen: Order, *, at_least_s: int = 0) -> None:
+    """Look again later, after the pause that Stripe asked for; not if somebody asked for a look in the meantime."""
+    now = timezone.now()
+    later = max(next_check(seen, None, now), now + timedelta(seconds=at_least_s))
     with site_scope():
-        order_reschedule(seen, seen, next_check_at=next_check(seen, None, timezone.now()))
+        order_reschedule(seen, seen, next_check_at=later)
 
 
 def order_change(order: Order, **fields: Any) -> None:

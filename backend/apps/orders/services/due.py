@@ -8,13 +8,13 @@ from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
-from django.db.models import Case, F, When
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 
 from apps.core.doorbells import ring
 from apps.orders.models import Order
 from apps.orders.services.apply import PROCESS_ORDER
-from apps.orders.services.process import order_process
+from apps.orders.services.process import PAID_ONCE, order_process
 from apps.sites.scope import current_site_id, site_scope
 
 logger = logging.getLogger("posx.orders")
@@ -28,7 +28,8 @@ LEASE_S = 15
 _CLAIM = """
 WITH due AS MATERIALIZED (
   SELECT id FROM orders_order
-  WHERE site_id = %(site)s AND next_check_at IS NOT NULL AND next_check_at <= now() AND problem_code = ''
+  WHERE site_id = %(site)s AND next_check_at IS NOT NULL AND next_check_at <= now()
+    AND (problem_code = '' OR status IN ('paid', 'disputed', 'refund_due', 'refunded'))
   ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 UPDATE orders_order
 SET next_check_at = now() + make_interval(secs => %(lease_s)s), check_attempts = check_attempts + 1
@@ -40,11 +41,13 @@ RETURNING id
 def order_check_now(*, order_id: UUID) -> bool:
     """ENTRY: something happened at Stripe; a worker looks at once. False when the bound site has no such order.
 
-    An order that waits for a person stays with them.
+    An unpaid order that waits for a person stays with them; of a paid one the money is followed all the same.
     """
     with site_scope() as site_id:
         found = Order.objects.filter(site_id=site_id, id=order_id).update(
-            next_check_at=Case(When(problem_code="", then=Now()), default=F("next_check_at")),
+            next_check_at=Case(
+                When(Q(problem_code="") | Q(status__in=PAID_ONCE), then=Now()), default=F("next_check_at")
+            ),
             check_attempts=0,
         )
         if found:
@@ -63,7 +66,8 @@ def orders_sweep(*, limit: int = BATCH, budget_s: float = BUDGET_S) -> int:
         taken += 1
         site_id, order_id = claimed
         try:
-            order_process(site_id=site_id, order_id=order_id)
+            if order_process(site_id=site_id, order_id=order_id):
+                break  # Stripe wants a pause: the others stay due, and the next round asks for one of them
         except SoftTimeLimitExceeded:
             raise
         except Exception:

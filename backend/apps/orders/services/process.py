@@ -19,32 +19,38 @@ from apps.sites.scope import bind_site, site_scope
 logger = logging.getLogger("posx.orders")
 
 CANCEL_TRIES = 3
+PAID_ONCE = RETURNABLE | {OrderStatus.REFUND_DUE}
 
 
-def order_process(*, site_id: UUID, order_id: UUID) -> None:
+def order_process(*, site_id: UUID, order_id: UUID) -> int:
     """ENTRY for workers: settle one order; when Stripe cannot be asked, look again later.
 
-    Safe to run twice, at once and late. An unknown order is nobody's work.
+    Safe to run twice, at once and late. An unknown order is nobody's work. Returns the seconds that Stripe asked
+    to be left alone for, 0 when it did not.
     """
     with bind_site(site_id):
         with site_scope():
             order = order_of_site(order_id=order_id)
         if order is None:
             logger.warning("There is no order %s in this site", order_id)
-            return
+            return 0
         try:
             order_check(order)
         except RemoteError as error:
             logger.warning("Order %s waits for Stripe: %s", order_id, error)
-            order_postpone(order)
+            pause_s = error.retry_after_s or 0
+            order_postpone(order, at_least_s=pause_s)
+            return pause_s
+    return 0
 
 
 def order_check(order: Order) -> None:
     """ENTRY: look at Stripe's truth for an order just read, and act on it. Raises RemoteError."""
-    if order.status == OrderStatus.REFUND_DUE and not order.problem_code:
+    # Money goes back also while a person has to look: what they do at Stripe is followed.
+    if order.status == OrderStatus.REFUND_DUE:
         order_refund(order)
         return
-    if order.status in RETURNABLE and not order.problem_code:
+    if order.status in RETURNABLE:
         order_returns(order)
         return
     if order.problem_code or (order.status != OrderStatus.PENDING and order.status not in CLOSED):

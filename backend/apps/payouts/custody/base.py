@@ -14,11 +14,7 @@ class AlreadySubmitted(RemoteError):
 
 
 class CustodyUnknown(RemoteUnknown):
-    """No believable answer: the transfer may exist. `retry_after_s` is the pause the provider asked for."""
-
-    def __init__(self, code: str, detail: str = "", *, retry_after_s: int | None = None) -> None:
-        super().__init__(code, detail)
-        self.retry_after_s = retry_after_s
+    """No believable answer: the transfer may exist."""
 
 
 class CustodyCredentialsRefused(RemoteError):
