@@ -119,6 +119,12 @@ def all_taken_back(*, allocation_id: UUID) -> bool:
     return not rows.exclude(status__in=[ReleaseStatus.REVOKED, ReleaseStatus.REPLACED]).exists()
 
 
+def more_taken_back(*, allocation_id: UUID, returned_minor: int, paid_minor: int) -> bool:
+    """STEP: whether more was taken back of an allocation than floor(tokens * returned / paid)."""
+    allocation = Allocation.objects.get(site_id=require_scope(), id=allocation_id)
+    return _taken_back(allocation_id) > part_of(allocation.amount_base_units, returned_minor, paid_minor)
+
+
 def _locked(allocation_id: UUID) -> Allocation:
     # no_key: inserting the parts of a split refers to this row.
     rows = Allocation.objects.select_for_update(no_key=True).filter(site_id=require_scope())

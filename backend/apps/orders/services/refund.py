@@ -24,13 +24,15 @@ def order_refund(order: Order) -> None:
     """ENTRY: refund what is not refunded yet and close the order once all of it is. Raises RemoteError.
 
     Stripe is asked for its refunds first: the key of a create is forgotten after 24 h, and a repeated create
-    answers its first words for as long as it is known.
+    answers its first words for as long as it is known. One that waits for a person is only looked at.
     """
     refunds = StripeGateway.from_settings().list_refunds(order.payment_intent_id)
-    if any(refund.status in _OVER for refund in refunds):
+    missing_minor = order.amount_minor - sum(one.amount_minor for one in refunds if one.status not in _OVER)
+    if missing_minor > 0 and order.problem_code:
+        return  # a person has to give it back, and has not
+    if missing_minor > 0 and any(refund.status in _OVER for refund in refunds):
         _needs_person(order, "refund_failed")
         return
-    missing_minor = order.amount_minor - sum(refund.amount_minor for refund in refunds)
     if missing_minor > 0:
         made = _refund_create(order, missing_minor)
         if made is None:
@@ -70,6 +72,7 @@ def _finish(order: Order, refunds: Sequence[Refund]) -> None:
             refunded_minor=locked.amount_minor,
             closed_at=timezone.now(),
             next_check_at=None,
+            problem_code="",
         )
 
 

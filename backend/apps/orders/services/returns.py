@@ -30,8 +30,10 @@ from apps.vesting.revocation import (
     allocation_freeze,
     allocation_revoke_part,
     allocation_thaw,
+    more_taken_back,
 )
 
+REFUND_FAILED = "refund_failed"
 RETURNABLE = frozenset({OrderStatus.PAID, OrderStatus.DISPUTED, OrderStatus.REFUNDED})
 # A bank decides within weeks; its event comes at once, this look is for events that never come.
 DISPUTE_PAUSE = timedelta(hours=1)
@@ -130,19 +132,37 @@ def _tokens_follow(order: Order, returned: Returned, status: OrderStatus) -> int
 
 
 def _order_follow(order: Order, returned: Returned, status: OrderStatus) -> None:
-    changes: dict[str, Any] = {"refunded_minor": returned.refunded_minor, "lost_minor": returned.lost_minor}
+    changes: dict[str, Any] = {
+        "refunded_minor": returned.refunded_minor,
+        "lost_minor": returned.lost_minor,
+        "problem_code": _problem(order, returned),
+    }
     if status != order.status:
         changes["status"] = status
         if status is OrderStatus.REFUNDED:
             changes["closed_at"] = timezone.now()
-    elif order.status == OrderStatus.REFUNDED and returned.total_minor < order.amount_minor:
-        # The bank sent money back that had arrived: the tokens are gone, and the buyer is owed something.
-        changes["problem_code"] = "refund_failed"
+    if status is OrderStatus.DISPUTED and order.next_check_at is None:
+        changes["next_check_at"] = timezone.now()  # a quiet order that opens again has to be due
     if status is OrderStatus.REFUNDED and _units_go_back(order):
         tier_take_back(tier_id=order.tier_id, buyer_id=order.buyer_id, quantity_units=order.quantity_units)
         changes["units_taken_back"] = True
     if any(getattr(order, name) != value for name, value in changes.items()):
         order_change(order, **changes)
+
+
+def _problem(order: Order, returned: Returned) -> str:
+    """Who lost tokens for money that the bank sent back is owed something, until it has gone back after all."""
+    if order.problem_code not in ("", REFUND_FAILED):
+        return order.problem_code
+    if order.allocation_id is None:
+        is_owed = order.status == OrderStatus.REFUNDED and returned.total_minor < order.amount_minor
+    else:
+        is_owed = more_taken_back(
+            allocation_id=order.allocation_id,
+            returned_minor=returned.total_minor,
+            paid_minor=order.amount_minor,
+        )
+    return REFUND_FAILED if is_owed else ""
 
 
 def _units_go_back(order: Order) -> bool:
