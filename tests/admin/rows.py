@@ -20,6 +20,7 @@ from apps.operations.models import Difference
 from apps.orders.models import Dispute, Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWallet
+from apps.payouts.fireblocks_models import FireblocksAsset
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.payouts.resolution_models import PayoutResolution
 from apps.sites.models import Site
@@ -197,6 +198,7 @@ def _signed_transfer(attempt: PayoutAttempt) -> None:
     contract = make_address()
     wallet = HotWallet.objects.create(chain_id=31337, address=make_address())
     EvmToken.objects.create(chain_id=31337, contract_address=contract, decimals=18)
+    FireblocksAsset.objects.create(custody_asset_id=f"ASSET_{contract}", decimals=18)
     transfer = EvmTransfer.objects.create(
         attempt=attempt,
         wallet=wallet,

@@ -23,7 +23,7 @@ from apps.payouts.custody.base import (
     TransferRequest,
 )
 from apps.payouts.custody.fireblocks import FireblocksCustody
-from apps.payouts.custody.fireblocks_answers import phase_of
+from apps.payouts.custody.fireblocks_answers import decimals_of, phase_of
 from tests.http_peers import Answer, Asked, Peer, private_pem, rsa_key, running_peer
 
 KEY = rsa_key("fireblocks-api")
@@ -304,3 +304,27 @@ def test_nothing_is_sent_while_a_transaction_is_open(custody: Custody, peer: Pee
     with transaction.atomic(), pytest.raises(RemoteInsideTransaction):
         custody.submit(REQUEST)
     assert peer.asked == []
+
+
+@pytest.mark.parametrize("told", [18, "18.0", "18"])
+def test_decimals_are_a_whole_number_however_it_is_written(told: Any) -> None:
+    assert decimals_of({"legacyId": "POSX_ETH", "onchain": {"decimals": told}}, "POSX_ETH") == 18
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"legacyId": "POSX_ETH"},
+        {"legacyId": "POSX_ETH", "onchain": None},
+        {"legacyId": "POSX_ETH", "onchain": {}},
+        {"legacyId": "POSX_ETH", "onchain": {"decimals": None}},
+        {"legacyId": "POSX_ETH", "onchain": {"decimals": True}},
+        {"legacyId": "POSX_ETH", "onchain": {"decimals": -1}},
+        {"legacyId": "POSX_ETH", "onchain": {"decimals": "18.5"}},
+        {"legacyId": "ANOTHER", "onchain": {"decimals": 18}},
+    ],
+)
+def test_an_asset_without_believable_decimals_is_no_answer(answer: dict[str, Any]) -> None:
+    with pytest.raises(CustodyUnknown):
+        decimals_of(answer, "POSX_ETH")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 from django.utils import timezone
 
 from apps.audit.models import AuditEvent
@@ -15,6 +16,7 @@ from apps.core.ids import uuid7
 from apps.payouts import leases, submission
 from apps.payouts.custody.choice import custody_in_use
 from apps.payouts.external_ids import external_id_parse
+from apps.payouts.fireblocks_models import FireblocksAsset
 from apps.payouts.leases import LEASE_S, Leased, lease_due, send_counted
 from apps.payouts.models import PayoutStatus
 from apps.payouts.settlement import STALE, Verdict, write
@@ -216,7 +218,7 @@ def test_without_the_fence_it_would_send_when_it_wakes(
     leased, request = lease(scene), submission._request
     with monkeypatch.context() as asleep:
         _sleepy(asleep)
-        asleep.setattr(submission, "_request", lambda held, _leave_by_s: request(held, float("inf")))
+        asleep.setattr(submission, "_request", lambda held, _leave_by_s=None: request(held, float("inf")))
         assert send(scene, leased) == "submitted"
     assert len(transfers(fireblocks_sandbox)) == 1
 
@@ -359,6 +361,60 @@ def test_an_accepted_transfer_that_vanishes_is_held(
     scene.sent_before(minutes=11)
     assert later(scene) == {"held": 1}
     assert scene.payout().hold_code == "transfer_missing"
+
+
+# Decimals, asked before the first payout of an asset
+
+
+def ready_with(custody_asset_id: str) -> Scene:
+    """One ready payout of an asset of 18 decimals that has this id at the provider."""
+    scene = Scene()
+    scene.sql("UPDATE sites_asset SET custody_asset_id = %s", custody_asset_id)
+    scene.ready()
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("custody_asset_id", "code"),
+    [("POSX_SIX", "fireblocks_decimals_differ"), ("NOBODYS", "fireblocks_asset_unknown")],
+)
+def test_an_asset_that_is_not_as_the_provider_has_it_is_not_sent(
+    database: None, bells_lost: None, fireblocks_sandbox: FireblocksSandbox, custody_asset_id: str, code: str
+) -> None:
+    scene = ready_with(custody_asset_id)
+    assert work(scene) == {"failed": 1}
+    [attempt] = scene.attempts()
+    assert (attempt.sends, attempt.error_code) == (0, f"rejected:{code}")
+    assert (transfers(fireblocks_sandbox), pinned(scene)) == ([], [])
+
+
+def pinned(scene: Scene) -> list[tuple[str, int]]:
+    with in_site(scene.site):
+        return list(FireblocksAsset.objects.values_list("custody_asset_id", "decimals"))
+
+
+def test_decimals_are_asked_once_and_pinned(scene: Scene, fireblocks_sandbox: FireblocksSandbox) -> None:
+    work(scene)
+    assert pinned(scene) == [("POSX_TEST", 18)]
+    order_fault(fireblocks_sandbox, fault="error_500_before", operation="assets.retrieve")
+    scene.ready()
+    assert work(scene) == {"submitted": 1}
+
+
+def test_while_decimals_cannot_be_asked_nothing_is_sent(
+    scene: Scene, fireblocks_sandbox: FireblocksSandbox
+) -> None:
+    order_fault(fireblocks_sandbox, fault="error_500_before", operation="assets.retrieve")
+    assert work(scene) == {"submitting": 1}
+    assert (transfers(fireblocks_sandbox), scene.attempts()[0].sends, pinned(scene)) == ([], 0, [])
+    assert later(scene) == {"submitted": 1}
+
+
+@pytest.mark.parametrize("change", ["decimals = 6", "custody_asset_id = 'OTHER'"])
+def test_what_is_pinned_stays(scene: Scene, change: str) -> None:
+    work(scene)
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        scene.sql(f"UPDATE payouts_fireblocksasset SET {change}")
 
 
 # What the provider says at the end

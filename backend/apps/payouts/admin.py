@@ -9,7 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.payouts import evm_admin, resolution_admin  # noqa: F401 - Django loads this module only
+from apps.payouts import (  # noqa: F401 - Django loads this module only
+    evm_admin,
+    fireblocks_admin,
+    resolution_admin,
+)
 from apps.payouts.admin_actions import ApproveBatch, RejectBatch
 from apps.payouts.hold_reasons import hold_reason
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch, PayoutStatus

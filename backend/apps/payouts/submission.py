@@ -97,12 +97,18 @@ def payout_check_now(*, attempt_id: UUID) -> bool:
 def payout_send(custody: Custody, leased: Leased) -> str:
     """ENTRY: send once under the attempt's external id and write what came of it. Returns as settle.
 
-    Not sent when the asset or its vault is no longer what people approved.
+    Not sent when the asset or its vault is no longer what people approved, or the provider counts in other decimals.
     """
     with site_scope():
         approved = plan_holds(batch_id=leased.batch_id)
     if not approved:
         return _rejected(leased, RemoteRejected("plan_changed", "the asset is not as it was approved"))
+    try:
+        custody.require_asset(_request(leased))
+    except RemoteRejected as refusal:
+        return _rejected(leased, refusal)
+    except RemoteError as failure:
+        return _postponed(leased, failure)
     leave_by_s = time.time() + LEASE_S
     if not send_counted(leased):
         return STALE
@@ -195,7 +201,7 @@ def _was_rejected(leased: Leased) -> bool:
     return leased.error_code.startswith(REJECTED_MARK)
 
 
-def _request(leased: Leased, leave_by_s: float) -> TransferRequest:
+def _request(leased: Leased, leave_by_s: float | None = None) -> TransferRequest:
     return TransferRequest(
         external_id=leased.external_id,
         asset_id=leased.custody_asset_id,

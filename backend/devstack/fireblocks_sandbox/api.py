@@ -52,6 +52,9 @@ class FireblocksApi(ProviderApi):
             router.add(method, path, _handler(operation), f"transactions.{name}")
         router.add("GET", "/v1/supported_assets", _handler(lambda _: balances.assets()), "assets.list")
         router.add(
+            "GET", "/v1/assets/{id}", _handler(lambda r: balances.asset(r.params["id"])), "assets.retrieve"
+        )
+        router.add(
             "GET",
             "/v1/vault/accounts/{vault}/{asset}",
             _handler(lambda r: balances.vault_asset(r.params["vault"], r.params["asset"])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
 
 from devstack.fireblocks_sandbox import errors
 from devstack.fireblocks_sandbox.amounts import to_units
@@ -62,6 +63,29 @@ class Balances:
             }
             for asset in self._assets.values()
         ]
+
+    def asset(self, asset_id: str) -> Document:
+        """GET /v1/assets/{id}: by either id, as Fireblocks does; 404 when there is no such asset."""
+        for asset in self._assets.values():
+            new_id = str(uuid5(NAMESPACE_URL, asset.id))
+            if asset_id in (asset.id, new_id):
+                return {
+                    "id": new_id,
+                    "legacyId": asset.id,
+                    "blockchainId": str(uuid5(NAMESPACE_URL, "ETH_TEST")),
+                    "displayName": asset.id,
+                    "displaySymbol": asset.id,
+                    "assetClass": "FT",
+                    "onchain": {
+                        "symbol": asset.id,
+                        "name": asset.id,
+                        "address": asset.contract_address,
+                        "decimals": asset.decimals,
+                        "standards": ["ERC20"],
+                    },
+                    "metadata": {"scope": "LOCAL", "verified": False, "deprecated": False, "media": []},
+                }
+        raise FireblocksError(404, errors.NO_SUCH_ASSET, f"Asset doesn't exist: {asset_id}")
 
     def decimals(self, asset_id: str, *, status: int) -> int:
         """The asset's decimals; FireblocksError with `status` when there is no such asset."""

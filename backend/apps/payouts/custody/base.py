@@ -73,6 +73,14 @@ class TransferTruth:
 class Custody(Protocol):
     """Calls of a custody provider. All refuse to run while a database transaction is open."""
 
+    def require_asset(self, request: TransferRequest) -> None:
+        """Before a send is counted: the asset's decimals are the provider's, asked once and pinned.
+
+        RemoteRejected: they are not, or there is no such asset, and any amount would be another number of tokens.
+        Otherwise errors as in find_by_external_id. Works in the bound site.
+        """
+        ...
+
     def submit(self, request: TransferRequest) -> str:
         """Send once; the provider's transfer id.
 

@@ -20,10 +20,11 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from apps.core.remote import refuse_inside_transaction
+from apps.core.remote import RemoteRejected, refuse_inside_transaction
 from apps.payouts.custody.amounts import to_provider_amount
 from apps.payouts.custody.base import CustodyUnknown, TransferRequest, TransferTruth
-from apps.payouts.custody.fireblocks_answers import json_object, refusal_of, truth_of, unusable
+from apps.payouts.custody.fireblocks_answers import decimals_of, json_object, refusal_of, truth_of, unusable
+from apps.payouts.custody.fireblocks_assets import pin_decimals, pinned_decimals
 from apps.payouts.custody.fireblocks_listing import ListedTransfer, listed_of
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,18 @@ class FireblocksCustody:
             settings.FIREBLOCKS_API_BASE or "",
         )
 
+    def require_asset(self, request: TransferRequest) -> None:
+        """See Custody.require_asset."""
+        refuse_inside_transaction()
+        told = pinned_decimals(request.asset_id)
+        if told is None:
+            told = self._decimals_of(request.asset_id)
+            if told == request.decimals:
+                pin_decimals(request.asset_id, told)
+        if told != request.decimals:
+            said = f"the provider's {request.asset_id} has {told} decimals, the asset {request.decimals}"
+            raise RemoteRejected("fireblocks_decimals_differ", said)
+
     def submit(self, request: TransferRequest) -> str:
         """See Custody.submit. No Idempotency-Key is sent: the external id is what holds for ever."""
         body = _transfer_body(request)
@@ -163,6 +176,16 @@ class FireblocksCustody:
         if listed is None:
             raise unusable(response)
         return listed
+
+    def _decimals_of(self, asset_id: str) -> int:
+        """Source: Fireblocks' reference, "Get an asset": by its legacy id, the one that transactions take."""
+        response = self._call("GET", f"/v1/assets/{quote(asset_id, safe='')}")
+        answer = json_object(response)
+        if response.status_code == 404 and answer is not None:
+            raise RemoteRejected("fireblocks_asset_unknown", f"the provider has no asset {asset_id}")
+        if response.status_code != 200 or answer is None:
+            raise unusable(response)
+        return decimals_of(answer, asset_id)
 
     def _look_up(self, tail: str, decimals: int) -> TransferTruth | None:
         response = self._call("GET", f"/v1/transactions/{tail}")

@@ -87,6 +87,22 @@ def truth_of(answer: dict[str, Any], decimals: int) -> TransferTruth:
     )
 
 
+def decimals_of(answer: dict[str, Any], asset_id: str) -> int:
+    """The decimals of an asset as Fireblocks describes it. Raises CustodyUnknown when it does not say them.
+
+    Source: Fireblocks' reference, "Get an asset" (``legacyId``, ``onchain.decimals``).
+    """
+    if asset_id not in (answer.get("legacyId"), answer.get("id")):
+        raise CustodyUnknown("custody_answer_mismatch", "another asset was answered")
+    onchain = answer.get("onchain")
+    told = onchain.get("decimals") if isinstance(onchain, dict) else None
+    # Their schema calls it a number: 18.0 is possible, and is text here (json_object).
+    text = str(told).removesuffix(".0")
+    if isinstance(told, bool) or not (text.isascii() and text.isdigit() and len(text) < 4):
+        raise CustodyUnknown("custody_answer_unreadable", "an asset without decimals")
+    return int(text)
+
+
 def _text(answer: dict[str, Any], name: str) -> str | None:
     value = answer.get(name)
     return value if isinstance(value, str) and value else None

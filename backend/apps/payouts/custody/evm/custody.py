@@ -29,6 +29,9 @@ class EvmCustody:
     Works in the bound site: wallets and keys are each site's own.
     """
 
+    def require_asset(self, request: TransferRequest) -> None:
+        """See Custody.require_asset; here it is part of submit, which asks the contract by the node that it uses."""
+
     def submit(self, request: TransferRequest) -> str:
         """See Custody.submit. RemoteRejected: nothing was signed. TransferWaits: nothing was signed yet."""
         refuse_inside_transaction()
