@@ -1,32 +1,14 @@
-"""Orders, to be looked at; what Stripe says about one can be asked for at once."""
+"""Orders, to be looked at; approvers refund them, and what Stripe says about one can be asked for at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
-
 from django.contrib import admin
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.orders.admin_actions import LookAtStripe, RefundOrder
 from apps.orders.models import Dispute, Order, Refund
-from apps.orders.services import order_check_now
-from apps.sites.scoped_admin.actions import EntryAction
 from apps.sites.scoped_admin.base import ScopedAdmin
 from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
-from apps.sites.scoped_admin.place import StaffPlace
-
-
-class LookAtStripe(EntryAction):
-    """A worker asks Stripe; this only makes the order due and rings."""
-
-    name = "look-at-stripe"
-    title = _("Look at Stripe now")
-
-    def perform(self, *, place: StaffPlace, ids: Sequence[UUID], data: dict[str, Any]) -> str:
-        found = sum(order_check_now(order_id=order_id) for order_id in ids)
-        return gettext("%(count)d orders are being looked at.") % {"count": found}
 
 
 @admin.register(Order)
@@ -51,7 +33,7 @@ class OrderAdmin(ScopedAdmin):
     list_select_related = ("buyer__identity", "tier__asset")
     search_fields = ("id", "buyer__id", "allocation__id", "payment_intent_id")
     search_help_text = _("A whole PaymentIntent id, or the id of an order, buyer or allocation")
-    entry_actions = (LookAtStripe(),)
+    entry_actions = (LookAtStripe(), RefundOrder())
 
 
 @admin.register(Refund)

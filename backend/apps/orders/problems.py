@@ -82,3 +82,10 @@ def order_disputed() -> Problem:
 def refund_exceeds_payment() -> Problem:
     """More than is left of the payment, refunds under way included."""
     return Problem("refund_exceeds_payment", 409, _("This is more than is left of the payment."))
+
+
+def refund_requested() -> Problem:
+    """The same page was sent twice."""
+    return Problem(
+        "refund_requested", 409, _("This refund was asked for already. Look at the order's refunds.")
+    )

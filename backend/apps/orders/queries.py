@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
-from apps.orders.models import Order, OrderStatus, Refund
+from apps.orders.models import Order, OrderStatus, Refund, RefundStatus
 from apps.sites.scope import current_site_id
 
 
@@ -44,3 +44,11 @@ def order_locked(*, order_id: UUID) -> Order | None:
 def refunds_of_order(*, order_id: UUID) -> QuerySet[Refund]:
     """The refunds of one order of the site, to be paged by id."""
     return Refund.objects.filter(site_id=current_site_id(), order_id=order_id)
+
+
+def refund_left_minor(order: Order) -> int:
+    """What of the payment can still be given back, in minor units; refunds under way count as given."""
+    over = [RefundStatus.FAILED, RefundStatus.CANCELED]
+    rows = refunds_of_order(order_id=order.id).exclude(status__in=over)
+    taken = rows.aggregate(total=Sum("amount_minor"))["total"] or 0
+    return int(order.amount_minor - order.lost_minor - taken)
