@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation provers lint requirements clean bench faults
+.PHONY: help up demo test isolation provers lint requirements clean bench faults crowd
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(VENV)/.local-stamp ## what row security and idle sweepers cost, as rati
 
 faults: $(VENV)/.local-stamp ## sales under faults at every step, and the books afterwards (SEED=, RUNS=100, ONLY=fault:step)
 	@cd backend && exec ../$(BIN)/python -m devstack.faults
+
+crowd: $(VENV)/.local-stamp ## more buyers than units, at once, and the books afterwards (BUYERS=10000, UNITS=1000, AT_ONCE=200, SEED=)
+	@cd backend && exec ../$(BIN)/python -m devstack.crowd
 
 requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
 	@for name in base production local test provers; do \

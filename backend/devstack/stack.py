@@ -53,12 +53,17 @@ class LocalStack:
         output: TextIO,
         lines: TextIO | None = None,
         requested_ports: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Steps are shown on `output`, and so are the processes' lines unless they go to `lines`."""
+        """Steps are shown on `output`, and so are the processes' lines unless they go to `lines`.
+
+        ``variables`` replaces what the processes would have in their environment.
+        """
         self._state = state
         self._progress = Progress(output, steps=STEPS)
         self._lines = lines or self._progress
         self._requested = requested_ports or {}
+        self._replaced = dict(variables or {})
         self._cleanup = ExitStack()
 
     def start(self) -> Stack:
@@ -105,7 +110,8 @@ class LocalStack:
         variables = application_variables(
             ports=self._ports, kept=kept, database_url=database_url, redis_url=redis_url
         )
-        self._environment = process_environment(variables, web_port=self._ports["web"], state=self._state)
+        own = process_environment(variables, web_port=self._ports["web"], state=self._state)
+        self._environment = own | self._replaced
         with self._progress.step("Stripe, Fireblocks and token sandboxes"):
             self._start_sandboxes()
         with self._progress.step("logins and migrations"):
@@ -215,14 +221,18 @@ def manage(environment: Mapping[str, str], *words: str, given: str | None = None
 
 
 @contextmanager
-def start_temporary(output: TextIO = sys.stderr) -> Iterator[Stack]:
+def start_temporary(
+    output: TextIO = sys.stderr, *, variables: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
     """A throw-away stack on free ports; `output` shows its steps, and its processes' last lines when it fails."""
     with tempfile.TemporaryDirectory(prefix="posx-stack-") as name, ExitStack() as cleanup:
         directory = Path(name)
         directory.chmod(0o711)  # root's PostgreSQL runs as another user; the files themselves are private
         lines = cleanup.enter_context((directory / "processes.log").open("w"))
         requested = {variable: str(free_port()) for variable in PORT_VARIABLES.values()}
-        local = LocalStack(State(directory), output=output, lines=lines, requested_ports=requested)
+        local = LocalStack(
+            State(directory), output=output, lines=lines, requested_ports=requested, variables=variables
+        )
         cleanup.callback(remove_data, directory / "postgres")
         cleanup.callback(local.stop)
         try:
