@@ -96,7 +96,12 @@ def _spec_of_node(node: Mapping[str, Any], kept: Mapping[str, str]) -> ServiceSp
     return ServiceSpec(
         name=node["name"],
         start=deploy["startCommand"],
-        variables={name: _text(name, given, kept) for name, given in node["variables"].items()},
+        variables={
+            name: _text(name, given, kept)
+            for name, given in node["variables"].items()
+            # Nothing to keep is no variable; only a reference to it is an empty string.
+            if given["type"] != "preserve" or name in kept
+        },
         pre_deploy=tuple(deploy.get("preDeployCommand") or ()),
         healthcheck_path=deploy.get("healthcheckPath"),
         draining_s=deploy.get("drainingSeconds", DRAINING_DEFAULT_S),
@@ -113,5 +118,5 @@ def _text(name: str, given: Mapping[str, Any], kept: Mapping[str, str]) -> str:
         case "sharedReference":
             return "${{shared.%s}}" % given["name"]  # noqa: UP031 - braces
         case "preserve":
-            return kept.get(name, "")
+            return kept[name]
     raise ValueError(f"{name}: a variable of type {given['type']!r} is unknown here")
