@@ -16,6 +16,10 @@ from apps.accounts.models import Identity, Membership, Role, Wallet
 from apps.core.context import acting_as
 from apps.sites.models import Asset, Site
 from apps.sites.scope import site_scope
+from apps.subscriptions.catalogue import EVENT_TYPES
+from apps.subscriptions.models import Subscription
+from apps.subscriptions.sealing import seal
+from apps.subscriptions.signing import new_secret
 from apps.tiers.models import Tier
 from apps.vesting.models import VestingPolicy
 from apps.webhooks.models import InboxEvent
@@ -104,6 +108,18 @@ def make_tier(
     }
     with in_site(site):
         return Tier.objects.create(**defaults | fields)
+
+
+def make_subscription(site: Site, url: str = "https://192.0.2.1/hook", **fields: Any) -> Subscription:
+    """An active subscription to everything."""
+    defaults: dict[str, Any] = {
+        "name": "Ledger",
+        "url": url,
+        "event_types": EVENT_TYPES,
+        "secret_sealed": seal(new_secret()),
+    }
+    with in_site(site):
+        return Subscription.objects.create(**defaults | fields)
 
 
 def make_inbox_event(**fields: Any) -> InboxEvent:

@@ -58,6 +58,12 @@ class Environment:
         development=DEVELOPMENT_SECRET,
         secret=True,
     )
+    SECRET_KEY_FALLBACKS: list[str] = _variable(  # noqa: RUF009 - a field, the list is its type
+        parsers.secret_keys,
+        "Older values of SECRET_KEY, by commas: they still open what they sealed, until it is sealed anew.",
+        default="",
+        secret=True,
+    )
     DATABASE_URL: str = _variable(
         parsers.postgres_url,
         "${{Postgres.DATABASE_URL}}; or PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. For migrate only.",
@@ -163,6 +169,11 @@ class Environment:
     )
     EVM_MAX_FEE_GWEI: int = _variable(
         parsers.positive_int, "The most a unit of gas may cost; above it transfers wait.", default="300"
+    )
+    WEBHOOK_PRIVATE_HOSTS: list[str] = _variable(  # noqa: RUF009 - a field, the list is its type
+        parsers.hosts,
+        "Hosts that outgoing webhooks may reach though they are private, by commas; also by http://.",
+        default="",
     )
     RAILWAY_GIT_COMMIT_SHA: str = _variable(
         parsers.optional(parsers.commit),

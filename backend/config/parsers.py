@@ -27,6 +27,11 @@ def secret_key(value: str) -> str:
     return value
 
 
+def secret_keys(value: str) -> list[str]:
+    """Secret keys by commas."""
+    return [secret_key(word) for word in comma_list(value)]
+
+
 def _split(value: str) -> SplitResult:
     parts = urlsplit(text(value))
     if parts.port is not None and not 0 < parts.port < 65536:
@@ -178,7 +183,7 @@ def rpc_urls(value: str) -> Hidden:
 
 # What an empty variable is, where it is not an empty text.
 MAPPINGS: frozenset[Callable[[str], Hidden]] = frozenset({evm_keys, rpc_urls})
-LISTS: frozenset[Callable[[str], list[str]]] = frozenset({comma_list, hosts, origins, pem_list})
+LISTS: frozenset[Callable[[str], list[str]]] = frozenset({comma_list, hosts, origins, pem_list, secret_keys})
 
 
 def empty_of(parse: Callable[[str], object]) -> object:

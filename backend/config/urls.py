@@ -14,6 +14,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.vesting.urls")),
     path("", include("apps.payouts.urls")),
     path("", include("apps.webhooks.urls")),
+    path("", include("apps.subscriptions.urls")),
     path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

@@ -24,6 +24,7 @@ from apps.payouts.fireblocks_models import FireblocksAsset
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.payouts.resolution_models import PayoutResolution
 from apps.sites.models import Site
+from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent
 from apps.tiers.models import BuyerUnits, Tier
 from apps.vesting.models import Allocation, Receivable, Release
 from apps.vesting.services import allocation_grant
@@ -33,6 +34,7 @@ from tests.factories import (
     make_identity,
     make_member,
     make_site,
+    make_subscription,
     make_tier,
     make_wallet,
 )
@@ -70,6 +72,7 @@ def fill_site(code: str) -> Site:
     _owed_back(site, tier, buyer)
     make_resolution(make_held_payout(site), make_member(site, Role.OPERATOR))
     make_batch(site)
+    make_delivery(site)
     return site
 
 
@@ -149,6 +152,24 @@ def _order(order_id: UUID, tier: Tier, buyer: Membership, allocation_id: UUID) -
     Order.objects.filter(id=order.id).update(
         status="paid", allocation_id=allocation_id, paid_at=timezone.now()
     )
+
+
+def make_delivery(site: Site, **subscription: Any) -> Delivery:
+    """Something that a receiver of the site was told at the second try."""
+    receiver, now = make_subscription(site, **subscription), timezone.now()
+    with in_site(site):
+        event = OutgoingEvent.objects.create(
+            event_type="order.paid", object_id=uuid7(), data={"id": str(receiver.id)}, occurred_at=now
+        )
+        delivery = Delivery.objects.create(
+            subscription=receiver, event=event, asked_at=now, next_attempt_at=now, attempts=2, claims=2
+        )
+        for status, error in ((None, "timeout"), (204, "")):
+            DeliveryTry.objects.create(
+                delivery=delivery, at=now, http_status=status, error_code=error, duration_ms=7
+            )
+        Delivery.objects.update(status="delivered", next_attempt_at=None, delivered_at=now)
+    return delivery
 
 
 def _has(model: type[models.Model], name: str) -> bool:

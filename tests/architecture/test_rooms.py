@@ -25,6 +25,7 @@ ROOMS = [
     "tiers",
     "orders",
     "webhooks",
+    "subscriptions",
     "operations",
 ]
 OURS = [model for model in apps.get_models() if model.__module__.startswith("apps.")]

@@ -34,7 +34,7 @@ REASONS = {
     "apps/sites/handover.py:_grant_siteless": "migrator only; psycopg2.sql with names of our own list",
     "apps/sites/provision.py:provision_roles": "administrator only; psycopg2.sql made from our own list of roles",
     "apps/sites/crossing.py:raw": "passes on; whoever calls raw() is looked at there",
-    "apps/audit/attached.py:_run": "migrations only; the trail's own text, made from our models' names",
+    "apps/core/attached.py:_run": "migrations only; the rule's own text, made from our models' names",
     "apps/operations/ledger/invariant.py:violations_of": "text of our own list of invariants, bounded by a limit",
     "apps/payouts/leases.py:_lease": "private, and called with constants of its module",
 }

@@ -10,7 +10,7 @@ from django.db import models
 from apps.core.rules import SqlRule, column, literal, refuse, table
 
 # A version 7 UUID made in SQL (RFC 9562): PostgreSQL has its own only from 18 on.
-_UUID7 = (
+SQL_UUID7 = (
     "encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING "
     "substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), "
     "52, 1), 53, 1), 'hex')::uuid"
@@ -60,7 +60,7 @@ class AuditTrail(SqlRule):
             f"  IF EXISTS (SELECT FROM {source}) THEN {nobody} END IF;\n  RETURN NULL;\nEND IF;\n"
             "INSERT INTO public.audit_auditevent "
             "(id, site_id, at, actor_kind, actor_id, request_id, table_name, row_id, action, before, after)\n"
-            f"SELECT {_UUID7}, {row}.{self.site_column}, clock_timestamp(), current_setting('app.actor_kind'), "
+            f"SELECT {SQL_UUID7}, {row}.{self.site_column}, clock_timestamp(), current_setting('app.actor_kind'), "
             "coalesce(current_setting('app.actor_id', true), ''), "
             "coalesce(current_setting('app.request_id', true), ''), "
             f"{literal(model._meta.db_table)}, {row}.id, {literal(operation)}, {before}, {after}\n"

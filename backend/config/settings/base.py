@@ -16,6 +16,8 @@ ALLOWED_HOSTS = [
     *_env.ALLOWED_HOSTS,
     "healthcheck.railway.app",
 ]  # the Host of Railway's health check, anywhere
+SECRET_KEY_FALLBACKS = _env.SECRET_KEY_FALLBACKS
+WEBHOOK_PRIVATE_HOSTS = frozenset(host.lower() for host in _env.WEBHOOK_PRIVATE_HOSTS)
 CSRF_TRUSTED_ORIGINS = _env.CSRF_TRUSTED_ORIGINS
 RAILWAY_PUBLIC_DOMAIN = _env.RAILWAY_PUBLIC_DOMAIN
 
@@ -40,6 +42,7 @@ INSTALLED_APPS = [
     "apps.tiers",
     "apps.orders",
     "apps.webhooks",
+    "apps.subscriptions",
     "apps.operations",
     "apps.accounts.admin_config.StaffAdminConfig",  # django.contrib.admin with our AdminSite
     "django.contrib.auth",

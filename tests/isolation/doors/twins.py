@@ -20,7 +20,7 @@ from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
 from apps.vesting.models import Allocation
 from apps.vesting.services import allocation_grant
-from tests.admin.rows import fill_site, make_held_payout, make_resolution, unlock_some
+from tests.admin.rows import fill_site, make_delivery, make_held_payout, make_resolution, unlock_some
 from tests.clients import api, api_of
 from tests.factories import (
     in_site,
@@ -85,7 +85,7 @@ def make_twin(code: str) -> Twin:
     asset = make_asset(site, "SECOND", custody_asset_id=f"ASSET_OF_{code}")
     policy = make_policy(site, f"Policy of {code}")
     tier = make_tier(site, asset=asset, policy=policy, name=f"Tier of {code}")
-    orders = [_pending_order(tier, caller, wallet) for _ in range(2)]
+    orders = [pending_order(tier, caller, wallet) for _ in range(2)]
     for number in range(3):
         _refund(orders[0], f"re_{code}_{number}")
     allocations = [_allocation(tier, caller) for _ in range(2)]
@@ -93,7 +93,10 @@ def make_twin(code: str) -> Twin:
     batch = _batch(site, tier, other)
     with in_site(site):
         paid = Order.objects.get(status="paid")
+    delivery = make_delivery(site, name=f"Second of {code}", url=f"https://192.0.2.1/{code}")
     ids = {
+        "subscription_id": delivery.subscription_id,
+        "delivery_id": delivery.id,
         "order_id": orders[0].id,
         "staff_orders_refunds_create.order_id": paid.id,
         "tier_id": tier.id,
@@ -116,11 +119,13 @@ def make_twin(code: str) -> Twin:
         "amount_minor": 1,
         "action": "settle",
         "tx_hash": f"0x{batch.id.hex * 2}",
+        "url": f"https://93.184.216.34/{code}",
     }
     return Twin(site, caller, ids, samples, members)
 
 
-def _pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
+def pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
+    """An order that waits for its payment, with its units reserved."""
     with in_site(buyer.site):
         order = Order.objects.create(
             buyer=buyer,
