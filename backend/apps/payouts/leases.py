@@ -21,7 +21,7 @@ from apps.sites.scope import site_scope
 # so long a payout stands still after its worker was killed. A slow worker whose lease ran out does no harm, since it
 # may neither count a send nor write any more, and a second send goes out under the same id.
 LEASE_S = 15
-BACKOFF_LEAST_S, BACKOFF_MOST_S = 10.0, 900.0
+BACKOFF_LEAST_S, BACKOFF_MOST_S = 4.0, 900.0
 # Held payouts are looked at when somebody rings for them, and are never sent.
 ASKABLE = (PayoutStatus.SUBMITTING, PayoutStatus.SUBMITTED, PayoutStatus.HELD)
 DUE = (PayoutStatus.READY, *ASKABLE)
@@ -74,7 +74,7 @@ class Leased:
         return (self.claimed_at - self.last_sent_at).total_seconds() if self.last_sent_at else 0.0
 
     def backoff_s(self) -> float:
-        """Until the next look: half as long as it has taken so far, 10 s to 15 minutes."""
+        """Until the next look: half as long as it has taken so far, 4 s to 15 minutes."""
         return min(max(self.sent_ago_s() / 2, BACKOFF_LEAST_S), BACKOFF_MOST_S)
 
 

@@ -94,9 +94,7 @@ def subscription_try(*, subscription_id: UUID) -> Delivery:
         event = OutgoingEvent.objects.create(
             event_type=TEST_EVENT, object_id=row.id, data={"id": str(row.id)}, occurred_at=now
         )
-        delivery = Delivery.objects.create(
-            subscription=row, event=event, asked_at=now, next_attempt_at=now
-        )
+        delivery = Delivery.objects.create(subscription=row, event=event, asked_at=now, next_attempt_at=now)
         ring(SWEEP_TASK)
     return delivery
 
