@@ -139,12 +139,22 @@ def reverted_at_depth(node: Node, tx_hash: str, depth: int) -> bool:
 
     False for one without a receipt, which may be mined tomorrow. Raises CustodyUnknown.
     """
-    mined = mined_among(node, [EvmTransaction(tx_hash=tx_hash)])
-    return mined is not None and not mined.succeeded and mined.depth >= depth
+    receipt = node.call("eth_getTransactionReceipt", tx_hash)
+    place = None if receipt is None else _place(node, tx_hash, receipt)
+    if place is None:
+        return False
+    _number, _block_hash, found_depth, succeeded = place
+    return not succeeded and found_depth >= depth
 
 
 def _mined(node: Node, transaction: EvmTransaction, receipt: Any) -> Mined | None:
-    if not isinstance(receipt, dict) or receipt.get("transactionHash") != transaction.tx_hash:
+    place = _place(node, transaction.tx_hash, receipt)
+    return None if place is None else Mined(transaction, *place, receipt)
+
+
+def _place(node: Node, tx_hash: str, receipt: Any) -> tuple[int, str, int, bool] | None:
+    """Block number and hash, depth, and whether it succeeded; None for a block that the chain has left."""
+    if not isinstance(receipt, dict) or receipt.get("transactionHash") != tx_hash:
         raise CustodyUnknown("evm_answer_mismatch", "a receipt of another transaction")
     number, block_hash = quantity(receipt.get("blockNumber")), receipt.get("blockHash")
     head = node.number("eth_blockNumber")
@@ -152,8 +162,7 @@ def _mined(node: Node, transaction: EvmTransaction, receipt: Any) -> Mined | Non
     # A node in the middle of a reorganisation may still answer receipts of the block that it left.
     if not isinstance(block, dict) or not isinstance(block_hash, str) or block.get("hash") != block_hash:
         return None
-    succeeded = quantity(receipt.get("status")) == 1
-    return Mined(transaction, number, block_hash, head - number + 1, succeeded, receipt)
+    return number, block_hash, head - number + 1, quantity(receipt.get("status")) == 1
 
 
 def _called(node: Node, contract_address: str, data: str) -> object:
