@@ -32,6 +32,7 @@ WHERE NOT t.tgisinternal AND t.tgrelid::regclass::text ~ %(rooms)s
 # Families, each made by one class and tried there for all of its members.
 FAMILIES = {
     r"_audit_(insert|update|delete)$": "tests/audit",
+    r"_announced_(insert|update)$": "refuses nothing: tests/subscriptions/test_announcing.py",
     r"_site_id_key$": "the target of composite foreign keys; (site, id) repeats a primary key",
     r"^(orders|payouts|vesting|webhooks|operations)_[a-z]+_\w+_check$": "Django's own: a PositiveIntegerField",
 }
