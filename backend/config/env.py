@@ -164,6 +164,15 @@ class Environment:
     EVM_MAX_FEE_GWEI: int = _variable(
         parsers.positive_int, "The most a unit of gas may cost; above it transfers wait.", default="300"
     )
+    EMAIL_URL: str = _variable(
+        parsers.optional(parsers.mail_url),
+        "The mail server: smtp+starttls://user:password@host:587, smtps://... or smtp://...; without it notices wait.",
+        default="",
+        secret=True,
+    )
+    EMAIL_FROM: str = _variable(
+        parsers.optional(parsers.mail_address), "The sender of notices to beneficiaries.", default=""
+    )
     RAILWAY_GIT_COMMIT_SHA: str = _variable(
         parsers.optional(parsers.commit),
         "Set by Railway. /version/ shows it; elsewhere the build writes it into backend/COMMIT.",
