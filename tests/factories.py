@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.addresses import checksum_address
-from apps.accounts.models import Identity, Membership, Role, Wallet
+from apps.accounts.models import Identity, Membership, Role, Wallet, WalletChange, WalletProof
 from apps.core.context import acting_as
 from apps.sites.models import Asset, Site
 from apps.sites.scope import site_scope
@@ -75,6 +75,43 @@ def make_wallet(member: Membership, address: str | None = None, **fields: Any) -
     """The member's active wallet."""
     with in_site(member.site):
         return Wallet.objects.create(member=member, address=address or make_address(), **fields)
+
+
+def make_proof(
+    member: Membership, purpose: str, address: str, other_address: str = "", **fields: Any
+) -> WalletProof:
+    """A stored proof; what was signed is not looked at any more."""
+    defaults: dict[str, Any] = {
+        "chain_id": 1,
+        "method": "eip191",
+        "nonce": secrets.token_hex(36),
+        "message": "signed",
+        "signature": "0x01",
+        "expires_at": timezone.now() + timedelta(minutes=15),
+    }
+    with in_site(member.site):
+        return WalletProof.objects.create(
+            member=member, purpose=purpose, address=address, other_address=other_address, **defaults | fields
+        )
+
+
+def make_change(wallet: Wallet, *, by_old: bool = True, new_address: str | None = None) -> WalletChange:
+    """A change of the wallet's address: cooling off when the old wallet has signed, else waiting for staff."""
+    member, address = wallet.member, new_address or make_address()
+    leave = make_proof(member, "leave", wallet.address, address) if by_old else None
+    move = make_proof(member, "move", address, wallet.address)
+    with in_site(member.site):
+        change = WalletChange.objects.create(
+            member=member,
+            old_wallet=wallet,
+            new_address=address,
+            status="cooling_off" if by_old else "awaiting_staff",
+            new_proof=move,
+            old_proof=leave,
+            reason="" if by_old else "the key is lost",
+        )
+        change.refresh_from_db()
+    return change
 
 
 def make_policy(site: Site, name: str = "Standard", **fields: Any) -> VestingPolicy:

@@ -72,5 +72,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-orders": _every("apps.orders.tasks.sweep_orders", timedelta(seconds=5)),
     "sweep-payouts": _every("apps.payouts.tasks.sweep_payouts", timedelta(seconds=5)),
     "sweep-deliveries": _every("apps.subscriptions.tasks.sweep_deliveries", timedelta(seconds=5)),
+    "sweep-wallet-changes": _every("apps.accounts.tasks.sweep_wallet_changes", timedelta(seconds=30)),
+    "sweep-wallet-notices": _every("apps.accounts.tasks.sweep_wallet_notices", timedelta(seconds=30)),
     "check-three-ways": _every("apps.operations.tasks.check_three_ways", timedelta(minutes=1)),
 }

@@ -175,6 +175,15 @@ class Environment:
         "Hosts that outgoing webhooks may reach though they are private, by commas; also by http://.",
         default="",
     )
+    EMAIL_URL: str = _variable(
+        parsers.optional(parsers.mail_url),
+        "The mail server: smtp+starttls://user:password@host:587, smtps://... or smtp://...; without it notices wait.",
+        default="",
+        secret=True,
+    )
+    EMAIL_FROM: str = _variable(
+        parsers.optional(parsers.mail_address), "The sender of notices to beneficiaries.", default=""
+    )
     RAILWAY_GIT_COMMIT_SHA: str = _variable(
         parsers.optional(parsers.commit),
         "Set by Railway. /version/ shows it; elsewhere the build writes it into backend/COMMIT.",

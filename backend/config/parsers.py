@@ -65,6 +65,21 @@ def http_url(value: str) -> str:
     return value
 
 
+def mail_url(value: str) -> str:
+    """A mail server's address; name and password are percent-encoded in it."""
+    parts = _split(value)
+    if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("it is not of the form smtp+starttls://user:password@host:587")
+    return value
+
+
+def mail_address(value: str) -> str:
+    """One plain mail address."""
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
+        raise ValueError("it is not of the form name@host")
+    return value
+
+
 def host(value: str) -> str:
     """A host name, without scheme or path; a leading dot admits its subdomains."""
     if not _HOST.fullmatch(value):

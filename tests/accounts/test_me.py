@@ -31,6 +31,7 @@ def test_joining_makes_a_buyer_without_a_password() -> None:
         "is_active": True,
         "created_at": "",
         "wallet": None,
+        "notice_email": "",
     }
     identity = Identity.objects.get(subject=BUYER)
     assert (identity.has_usable_password(), identity.is_staff) == (False, False)

@@ -97,7 +97,7 @@ def test_two_registrations_at_once_leave_one_wallet() -> None:
 def test_the_list_pages_through_own_wallets_only() -> None:
     site = make_site()
     member = make_member(site)
-    mine = [make_wallet(member, is_active=active) for active in (False, False, True)]
+    mine = [make_wallet(member, is_active=active) for active in (True, False, False)]
     make_wallet(make_member(site))
     client = api_of(member)
 

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from apps.accounts.admin_places import SESSION_KEY
 from apps.accounts.models import Identity, Membership, Role
+from apps.accounts.notices import notice_add
+from apps.accounts.wallet_models import NoticeKind
 from apps.core.ids import uuid7
 from apps.idempotency.models import IdempotencyKey
 from apps.operations.models import Difference
@@ -31,6 +33,7 @@ from apps.vesting.services import allocation_grant
 from tests.factories import (
     in_site,
     make_address,
+    make_change,
     make_identity,
     make_member,
     make_site,
@@ -48,8 +51,9 @@ def fill_site(code: str) -> Site:
     """A site with at least one row of each of its models."""
     site = make_site(code)
     buyer, tier = make_member(site), make_tier(site)
-    make_wallet(buyer)
+    change = make_change(make_wallet(buyer), by_old=False)
     with in_site(site):
+        notice_add(member_id=buyer.id, kind=NoticeKind.AWAITING_STAFF, change=change)
         order_id = uuid7()
         allocation = _grant(tier, buyer, 50 * 10**18, source_kind="order", source_id=order_id)
         BuyerUnits.objects.create(tier=tier, buyer=buyer, sold_units=1)

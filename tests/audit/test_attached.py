@@ -76,6 +76,7 @@ def test_a_site_s_rule_is_not_changed_by_nobody_nor_from_another_site() -> None:
 def test_a_platform_administrator_s_change_in_the_admin_leaves_one() -> None:
     site, admin = make_site("NA"), platform_admin()
     sent = {"name": "Sale", "host": "", "is_active": "on", "currencies": "USD", "approval_rule": "one_person"}
+    sent["wallet_cooling_off_hours"] = "72"
     assert entered(admin).post(f"/admin/sites/site/{site.id}/change/", sent).status_code == 302
     (changed,) = events_of(site, site.id)
     assert (changed.actor_kind, changed.actor_id) == ("user", str(admin.pk))

@@ -18,14 +18,15 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static import admin as static_admin
 from django_otp.plugins.otp_totp import admin as totp_admin
 
+from apps.accounts import wallet_admin
 from apps.accounts.admin_login import factor_counter, subject_counter
-from apps.accounts.models import Identity, LoginTry, Membership, PlatformEvent, Role, Wallet
+from apps.accounts.models import Identity, LoginTry, Membership, PlatformEvent, Role
 from apps.accounts.platform import platform_event_add
 from apps.accounts.second_factor import factor_reset
 from apps.accounts.services import member_role_set
 from apps.accounts.tries import tries_forget
 from apps.sites.scoped_admin.actions import EntryAction
-from apps.sites.scoped_admin.base import PlatformAdmin, PlatformReadOnly, ReadOnlyInline, ScopedAdmin
+from apps.sites.scoped_admin.base import PlatformAdmin, PlatformReadOnly, ScopedAdmin
 from apps.sites.scoped_admin.place import StaffPlace
 
 # Rights come from memberships; the app login may not even write groups.
@@ -139,24 +140,11 @@ class SetRole(EntryAction):
         return gettext("Now %(role)s.") % {"role": member.get_role_display()}
 
 
-class WalletInline(ReadOnlyInline):
-    model = Wallet
-    shown = ("address", "is_active", "created_at")
-
-
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
     list_display = ("identity", "role", "is_active", "created_at")
     list_select_related = ("identity",)
     search_fields = ("id", "identity__id", "identity__subject")
     search_help_text = _("The whole subject, or an id")
-    inlines = (WalletInline,)
+    inlines = (wallet_admin.WalletInline,)
     entry_actions = (SetRole(),)
-
-
-@admin.register(Wallet)
-class WalletAdmin(ScopedAdmin):
-    list_display = ("address", "member", "is_active", "created_at")
-    list_select_related = ("member__identity",)
-    search_fields = ("id", "member__id", "address")
-    search_help_text = _("The whole address with its checksum, or an id")

@@ -9,10 +9,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.wallet_models import Wallet as Wallet  # Django finds models here only
+from apps.accounts.wallet_models import WalletChange as WalletChange
+from apps.accounts.wallet_models import WalletNotice as WalletNotice
+from apps.accounts.wallet_models import WalletProof as WalletProof
 from apps.audit.trail import AuditTrail
 from apps.core.ids import uuid7
 from apps.core.rules import AppendOnly, Frozen
-from apps.sites.owned import SiteForeignKey, SiteOwned
+from apps.sites.owned import SiteOwned
 from apps.sites.rules.lookup import LookupFunction
 from apps.sites.rules.policy import site_rules
 
@@ -93,6 +97,8 @@ class Membership(SiteOwned):
     identity = models.ForeignKey(Identity, on_delete=models.PROTECT, related_name="+", db_index=False)
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.BUYER)
     is_active = models.BooleanField(_("active"), default=True)
+    # Personal data: of the site alone, and in no history.
+    notice_email = models.EmailField(_("mail address for notices"), blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -110,33 +116,6 @@ class Membership(SiteOwned):
 
     def __str__(self) -> str:
         return f"{self.identity} ({self.get_role_display()})"
-
-
-class Wallet(SiteOwned):
-    """An address of a member, with its EIP-55 checksum. One is active; changing it is a later, guarded step."""
-
-    member = SiteForeignKey(Membership)
-    address = models.CharField(_("address"), max_length=42)
-    is_active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("wallet")
-        verbose_name_plural = _("wallets")
-        constraints = [
-            *site_rules("wallet", references=["member"]),
-            models.UniqueConstraint(
-                fields=["site", "member"], condition=Q(is_active=True), name="wallet_one_active"
-            ),
-            models.CheckConstraint(
-                condition=Q(address__regex=r"^0x[0-9a-fA-F]{40}$"), name="wallet_address_form"
-            ),
-            Frozen(name="wallet_frozen", fields=["site", "member", "address"]),
-            AuditTrail(name="wallet_audit", fields=["member", "address", "is_active"]),
-        ]
-
-    def __str__(self) -> str:
-        return self.address
 
 
 class LoginTry(models.Model):

@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import Identity, Membership, Role, Wallet
 from apps.accounts.queries import active_wallet
+from apps.accounts.wallet_models import ProofPurpose, WalletProof
+from apps.accounts.wallet_proofs import Meant, SignedMessage, proof_check, proof_store
 from apps.core.ids import uuid7
 from apps.core.problems import Problem
 from apps.sites.models import Site
@@ -84,21 +86,51 @@ def member_role_set(*, member_id: UUID, role: Role, by_member_id: UUID) -> Membe
         return Membership.objects.select_related("identity").get(site_id=site_id, id=member_id)
 
 
-def wallet_register(*, member_id: UUID, address: str) -> tuple[Wallet, bool]:
+def wallet_register(
+    *, member_id: UUID, address: str, signed: SignedMessage | None = None
+) -> tuple[Wallet, bool]:
     """Make ``address`` (EIP-55) the member's wallet; entry. Returns (wallet, whether it is new).
 
-    Raises Problem 409 wallet_exists when another one is active: replacing it is a guarded step of its own,
-    because whoever steals a token must not be able to redirect somebody's payouts.
+    With ``signed`` it is proved: a new one at once, or the one that is active already. Raises Problem 409
+    wallet_exists when another one is active: replacing it is a WalletChange, because whoever steals a token must not
+    be able to redirect somebody's payouts; and what proof_check and proof_store raise.
     """
+    if signed is None:
+        with site_scope():
+            return _register(member_id, address)
     with site_scope():
-        newcomer = Wallet(member_id=member_id, address=address)
-        Wallet.objects.bulk_create([newcomer], ignore_conflicts=True)
+        if (proved := _proved_by(member_id, address, signed)) is not None:
+            return proved, False
+    proof = proof_check(member_id=member_id, meant=Meant(ProofPurpose.OWN, address), signed=signed)
+    with site_scope():
+        _wallet, is_new = _register(member_id, address)
+        proof_store(proof)
         wallet = active_wallet(member_id=member_id)
-        if wallet is None or wallet.address != address:
-            raise Problem(
-                "wallet_exists", 409, _("You have another wallet here already; it cannot be replaced.")
-            )
-        return wallet, wallet.id == newcomer.id
+        assert wallet is not None  # registered in this transaction
+        return wallet, is_new
+
+
+def _register(member_id: UUID, address: str) -> tuple[Wallet, bool]:
+    newcomer = Wallet(member_id=member_id, address=address)
+    Wallet.objects.bulk_create([newcomer], ignore_conflicts=True)
+    wallet = active_wallet(member_id=member_id)
+    if wallet is None or wallet.address != address:
+        raise Problem(
+            "wallet_exists", 409, _("You have another wallet here already: ask for a change of it.")
+        )
+    return wallet, wallet.id == newcomer.id
+
+
+def _proved_by(member_id: UUID, address: str, signed: SignedMessage) -> Wallet | None:
+    """STEP: the active wallet when these very bytes have proved it: a repeat whose first answer was lost."""
+    wallet = active_wallet(member_id=member_id)
+    if wallet is None or wallet.address != address:
+        return None
+    same = WalletProof.objects.filter(
+        site_id=require_scope(), member_id=member_id, address=address, purpose=ProofPurpose.OWN
+    )
+    found = any((row.message, row.signature) == (signed.message, signed.signature) for row in same)
+    return wallet if found else None
 
 
 def login_ensure(*, subject: str, password: str, is_platform_admin: bool = False) -> tuple[Identity, bool]:

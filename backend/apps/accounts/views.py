@@ -1,8 +1,7 @@
-"""Joining a site and reading one's place in it, wallets, and the members that staff see."""
+"""Joining a site and reading one's place in it, and the members that staff see."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -11,17 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import APPROVERS, STAFF, MemberView
-from apps.accounts.models import Membership, Role
-from apps.accounts.queries import active_wallet, members_of_site, wallets_of
+from apps.accounts.models import Role
+from apps.accounts.queries import active_wallet, members_of_site
 from apps.accounts.serializers import (
     MemberFilterSerializer,
     MemberSerializer,
     MeSerializer,
     RoleRequestSerializer,
-    WalletRequestSerializer,
-    WalletSerializer,
+    me_document,
 )
-from apps.accounts.services import member_join, member_role_set, wallet_register
+from apps.accounts.services import member_join, member_role_set
 from apps.core.context import acting_as
 from apps.core.ids import uuid7
 from apps.core.paging import KeysetPagination
@@ -39,7 +37,7 @@ class MeView(MemberView):
     def get(self, request: Request) -> Response:
         """Who you are in this site, in which role, with which wallet. 404 when you are not a member."""
         with self.reading() as member:
-            return Response(_me(member))
+            return Response(me_document(member, active_wallet(member_id=member.id)))
 
     @extend_schema(
         operation_id="me_join",
@@ -55,37 +53,8 @@ class MeView(MemberView):
         with acting_as("user", str(member_id)):
             member, is_new = member_join(subject=str(request.user.pk), member_id=member_id)
         with site_scope():
-            body = _me(member)
+            body = me_document(member, active_wallet(member_id=member.id))
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
-
-
-class WalletsView(MemberView):
-    """The caller's wallets."""
-
-    pagination_class = KeysetPagination
-    keyset = ("-created_at", "-id")
-
-    @extend_schema(operation_id="wallets_list", responses=WalletSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        """Your wallets, the newest first."""
-        with self.reading() as member:
-            page = KeysetPagination()
-            rows = page.paginate_queryset(wallets_of(member_id=member.id), request, self)
-            return page.get_paginated_response(WalletSerializer(rows, many=True).data)
-
-    @extend_schema(
-        operation_id="wallets_register",
-        request=WalletRequestSerializer,
-        responses={200: WalletSerializer, 201: WalletSerializer, 400: _PROBLEM, 409: _PROBLEM},
-    )
-    def post(self, request: Request) -> Response:
-        """Register the address that your tokens go to. The same again is 200; another one is 409 `wallet_exists`."""
-        asked = WalletRequestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            wallet, is_new = wallet_register(member_id=member.id, address=asked.validated_data["address"])
-        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-        return Response(WalletSerializer(wallet).data, status=code)
 
 
 class StaffMembersView(MemberView):
@@ -133,9 +102,3 @@ class StaffMemberRoleView(MemberView):
         with self.writing() as approver:
             member = member_role_set(member_id=member_id, role=role, by_member_id=approver.id)
         return Response(MemberSerializer(member).data)
-
-
-def _me(member: Membership) -> dict[str, Any]:
-    wallet = active_wallet(member_id=member.id)
-    shown = None if wallet is None else WalletSerializer(wallet).data
-    return {**MemberSerializer(member).data, "wallet": shown}

@@ -51,6 +51,9 @@ class SiteAdmin(PlatformAdmin):
         "registration_open",
         "currencies",
         "approval_rule",
+        "wallet_domain",
+        "wallet_cooling_off_hours",
+        "wallet_proof_required",
         "created_at",
     )
 

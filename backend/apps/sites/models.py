@@ -49,6 +49,23 @@ class Site(models.Model):
     approval_rule = models.CharField(
         _("approval rule"), max_length=12, choices=ApprovalRule.choices, default=ApprovalRule.TWO_PEOPLE
     )
+    wallet_domain = models.CharField(
+        _("wallet domain"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[
+            RegexValidator(r"^[a-z0-9.-]+(:[0-9]{1,5})?\Z", _("A host name, with a port where it has one"))
+        ],
+        help_text=_("Of the page on which people sign with their wallets; the host when empty"),
+    )
+    wallet_cooling_off_hours = models.PositiveSmallIntegerField(
+        _("cooling-off of wallet changes (hours)"), default=72, db_default=72
+    )
+    wallet_proof_required = models.BooleanField(
+        _("pay out to proved wallets only"), default=False, db_default=False
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -58,6 +75,9 @@ class Site(models.Model):
             models.CheckConstraint(condition=Q(code__regex=r"^[A-Z][A-Z0-9]{1,15}$"), name="site_code_form"),
             models.CheckConstraint(
                 condition=Q(approval_rule__in=ApprovalRule.values), name="site_approval_rule_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(wallet_cooling_off_hours__range=(1, 720)), name="site_wallet_cooling_off_range"
             ),
         ]
 

@@ -9,7 +9,9 @@ class VestingConfig(AppConfig):
 
     def ready(self) -> None:
         # Models can be imported only now; the payouts room must not know this one.
-        from apps.payouts.outcomes import register
-        from apps.vesting.payout_link import releases_follow
+        from apps.accounts import wallet_followers
+        from apps.payouts import outcomes
+        from apps.vesting.payout_link import payouts_follow_wallet, releases_follow
 
-        register(releases_follow)
+        outcomes.register(releases_follow)
+        wallet_followers.register(payouts_follow_wallet)

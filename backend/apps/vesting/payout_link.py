@@ -16,10 +16,10 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from apps.accounts.models import Wallet
+from apps.accounts.wallets_to_pay import active_addresses, payable_wallets
 from apps.core.problems import FieldError, Problem
-from apps.payouts.batches import PayoutLine, RowsDisagree, batch_create
-from apps.payouts.models import Payout, PayoutBatch
+from apps.payouts.batches import PayoutLine, RowsDisagree, batch_create, payouts_cancel_unsent
+from apps.payouts.models import Payout, PayoutBatch, PayoutStatus
 from apps.payouts.outcomes import Outcome, OutcomeKind
 from apps.sites.models import Asset
 from apps.sites.scope import current_site_id, require_scope, site_scope
@@ -46,14 +46,15 @@ def payout_batch_request(
     """ENTRY: put unlocked releases of one asset into a batch, one payout for each beneficiary's wallet.
 
     With ``release_ids``: all of them or none. Without: the longest unlocked ones, at most ``limit``, of
-    beneficiaries who have a wallet. Raises Problem 404 unknown_asset, 409 release_not_payable, 409 wallet_missing,
-    409 nothing_payable.
+    beneficiaries whose wallet can be paid. Raises Problem 404 unknown_asset, 409 release_not_payable, 409
+    wallet_missing, 409 wallet_unproved, 409 nothing_payable.
     """
     with site_scope() as site_id:
-        if not Asset.objects.filter(site_id=site_id, id=asset_id).exists():
+        asset = Asset.objects.filter(site_id=site_id, id=asset_id).first()
+        if asset is None:
             raise Problem("unknown_asset", 404, _("There is no such asset."))
-        releases = _locked_payable(asset_id, release_ids, limit)
-        wallets = _wallets_of(releases)
+        releases = _locked_payable(asset, release_ids, limit)
+        wallets = _wallets_of(releases, asset)
         groups = _by_payout(releases, wallets)
         lines = [PayoutLine(address, sum(r.amount_base_units for r in part)) for address, part in groups]
         batch, payouts = batch_create(
@@ -88,16 +89,30 @@ def releases_follow(payout_ids: Sequence[UUID], outcome: Outcome) -> None:
         raise RowsDisagree(f"{changed} of {expected} releases followed {outcome.kind}")
 
 
-def _locked_payable(asset_id: UUID, release_ids: Sequence[UUID] | None, limit: int) -> list[Release]:
+def payouts_follow_wallet(member_id: UUID) -> None:
+    """STEP: the accounts room's follower: what is not sent yet to the address that was left becomes payable again.
+
+    A payout that a worker has begun to send keeps its address. Whoever asks for a batch meanwhile holds the wallet.
+    """
+    carrying = Release.objects.filter(
+        site_id=require_scope(),
+        allocation__beneficiary_id=member_id,
+        payout__status__in=[PayoutStatus.AWAITING_APPROVAL, PayoutStatus.READY],
+    )
+    if ids := sorted(set(carrying.values_list("payout_id", flat=True))):
+        payouts_cancel_unsent(payout_ids=ids)
+
+
+def _locked_payable(asset: Asset, release_ids: Sequence[UUID] | None, limit: int) -> list[Release]:
     payable = (
         Release.objects.select_for_update(of=("self",))
         .select_related("allocation")
-        .filter(site_id=current_site_id(), status=ReleaseStatus.UNLOCKED, allocation__asset_id=asset_id)
+        .filter(site_id=current_site_id(), status=ReleaseStatus.UNLOCKED, allocation__asset_id=asset.id)
         .order_by("unlock_at", "id")
     )
     if release_ids is None:
-        wallet = Wallet.objects.filter(
-            site_id=current_site_id(), member_id=OuterRef("allocation__beneficiary_id"), is_active=True
+        wallet = payable_wallets(chain_id=asset.chain_id).filter(
+            member_id=OuterRef("allocation__beneficiary_id")
         )
         found = list(payable.filter(Exists(wallet))[:limit])
         if not found:
@@ -114,17 +129,30 @@ def _locked_payable(asset_id: UUID, release_ids: Sequence[UUID] | None, limit: i
     return found
 
 
-def _wallets_of(releases: Sequence[Release]) -> dict[UUID, str]:
-    """Beneficiary -> address of the active wallet. Raises Problem 409 naming who has none."""
+def _wallets_of(releases: Sequence[Release], asset: Asset) -> dict[UUID, str]:
+    """Beneficiary -> address of the active wallet, held until commit. Raises Problem 409 naming who has none.
+
+    Held last, after unlocked releases. A change of an address holds the wallet first and then releases that are in
+    payouts: never the same ones, so that neither waits for the other.
+    """
     members = {release.allocation.beneficiary_id for release in releases}
-    rows = Wallet.objects.filter(site_id=current_site_id(), member_id__in=members, is_active=True)
-    wallets = dict(rows.values_list("member_id", "address"))
+    wallets = active_addresses(member_ids=members)
     if missing := members - wallets.keys():
         raise _refused(
             "wallet_missing",
             _("Some beneficiaries have no active wallet. Nothing was done."),
             "beneficiary_id",
             missing,
+        )
+    payable = payable_wallets(chain_id=asset.chain_id).filter(member_id__in=members)
+    if unproved := members - set(payable.values_list("member_id", flat=True)):
+        raise _refused(
+            "wallet_unproved",
+            _(
+                "Some beneficiaries have not signed for their address, or not on this chain. Nothing was done."
+            ),
+            "beneficiary_id",
+            unproved,
         )
     return wallets
 

@@ -6,6 +6,7 @@ from config.celery_settings import *  # noqa: F403 - CELERY_*, in their own file
 from config.env import current_environment
 from config.logins import admin_database, app_database, auditor_database
 from config.logs import logging_settings
+from config.mail import mail_server
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 _env = current_environment()
@@ -171,6 +172,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "apps.orders.models.OrderStatus",
         "RefundStatusEnum": "apps.orders.models.RefundStatus",
         "ReleaseStatusEnum": "apps.vesting.models.COUNTED",
+        "WalletChangeStatusEnum": "apps.accounts.wallet_models.ChangeStatus",
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",
         "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",
         "AttemptStatusEnum": "apps.payouts.models.AttemptStatus",
@@ -192,6 +194,14 @@ FIREBLOCKS_WEBHOOK_PUBLIC_KEYS = _env.FIREBLOCKS_WEBHOOK_PUBLIC_KEYS
 EVM_KEYS = _env.EVM_KEYS
 EVM_RPC_URLS = _env.EVM_RPC_URLS
 EVM_MAX_FEE_GWEI = _env.EVM_MAX_FEE_GWEI
+# A mail server may take its time, and a worker's round has 40 s.
+EMAIL_TIMEOUT = 10
+EMAIL_READY = bool(_env.EMAIL_URL and _env.EMAIL_FROM)  # else notices wait in their rows
+DEFAULT_FROM_EMAIL = _env.EMAIL_FROM or "posx@localhost"
+_mail = mail_server(_env.EMAIL_URL)
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.use_tls, _mail.use_ssl
 ORDER_HOLD_MINUTES = _env.ORDER_HOLD_MINUTES
 IDEMPOTENCY_KEEP_HOURS = _env.IDEMPOTENCY_KEEP_HOURS
 

@@ -14,3 +14,4 @@ REST_FRAMEWORK = {
     **_REST_FRAMEWORK,
     "DEFAULT_THROTTLE_RATES": {"reads": "100000/min", "writes": "100000/min"},
 }
+EMAIL_READY = True  # pytest-django keeps mails in memory; one test has a server of its own

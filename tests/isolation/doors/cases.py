@@ -17,7 +17,7 @@ from tests.isolation.doors.wishes import IdOf, Wish, good_wish, id_name, in_body
 
 ID_NAMES = (
     *("order_id", "tier_id", "wallet_id", "asset_id", "policy_id", "allocation_id", "release_id"),
-    *("batch_id", "member_id", "beneficiary_id", "payout_id", "resolution_id"),
+    *("batch_id", "member_id", "beneficiary_id", "payout_id", "resolution_id", "change_id"),
     *("subscription_id", "delivery_id"),
 )
 UNDECLARED = (*ID_NAMES, "id", "pk", "site", "site_id", "buyer_id", "q", "search", "ordering")

@@ -52,7 +52,10 @@ def _wish(operation: Operation, standing: Standing) -> Wish:
         return wish
     body = wish.body
     if body:
-        body = {key: NOWHERE if str(key).endswith("_id") else value for key, value in body.items()}
+        body = {
+            key: NOWHERE if str(key).endswith("_id") and key != "chain_id" else value
+            for key, value in body.items()
+        }
     return Wish(**{**vars(wish), "path": dict.fromkeys(wish.path, NOWHERE), "body": body})
 
 

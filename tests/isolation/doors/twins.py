@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,22 +10,28 @@ from uuid import UUID
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.accounts.models import Membership, Role, Wallet
+from apps.accounts.models import Membership, Role, Wallet, WalletChange
+from apps.accounts.wallet_changes import change_request, change_stop
+from apps.accounts.wallet_models import ProofPurpose
+from apps.core.context import acting_as
 from apps.core.ids import uuid7
 from apps.orders.models import Order, Refund
 from apps.payouts.batches import PayoutLine, batch_create
 from apps.payouts.models import PayoutBatch
 from apps.sites.models import Site
+from apps.sites.scope import bind_site
 from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
 from apps.vesting.models import Allocation
 from apps.vesting.services import allocation_grant
+from tests.accounts.signing import Signer, signed_by
 from tests.admin.rows import fill_site, make_delivery, make_held_payout, make_resolution, unlock_some
 from tests.clients import api, api_of
 from tests.factories import (
     in_site,
     make_address,
     make_asset,
+    make_change,
     make_member,
     make_policy,
     make_tier,
@@ -80,8 +86,11 @@ def make_twin(code: str) -> Twin:
     site.save(update_fields=["host", "registration_open"])
     members = {role.value: make_member(site, role, subject=f"test|{code}-{role}") for role in Role}
     caller, other = members[Role.APPROVER], members[Role.OPERATOR]
-    wallet = make_wallet(caller)
+    signer = Signer()
+    wallet = make_wallet(caller, signer.address)
     make_wallet(caller, is_active=False)
+    proofs, own_change = _changes(caller, signer, wallet)
+    staff_change = make_change(make_wallet(members[Role.BUYER]), by_old=False)
     asset = make_asset(site, "SECOND", custody_asset_id=f"ASSET_OF_{code}")
     policy = make_policy(site, f"Policy of {code}")
     tier = make_tier(site, asset=asset, policy=policy, name=f"Tier of {code}")
@@ -110,18 +119,43 @@ def make_twin(code: str) -> Twin:
         "resolution_id": make_resolution(make_held_payout(site), other).id,
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
+        "change_id": staff_change.id,
+        "wallet_changes_stop.change_id": own_change.id,
     }
     samples = {
         "plan_sha256": batch.plan_sha256,
         "address": wallet.address,
         "cliff_count": 0,
         "limit": 50,
+        "email": f"caller@{site.host}",
+        **proofs,
         "amount_minor": 1,
         "action": "settle",
         "tx_hash": f"0x{batch.id.hex * 2}",
         "url": f"https://93.184.216.34/{code}",
     }
     return Twin(site, caller, ids, samples, members)
+
+
+def _changes(caller: Membership, signer: Signer, wallet: Wallet) -> tuple[dict[str, Any], WalletChange]:
+    """What the caller signs for, one change that was stopped, and one under way: asked for again, it is the same."""
+    stopped, new = make_change(wallet), Signer()
+    with acting_as("user", str(caller.id)), bind_site(caller.site.id):
+        change_stop(change_id=stopped.id, by_member_id=caller.id, reason=f"of {caller.site.code}")
+    signed = {
+        "proof": signed_by(caller, signer, ProofPurpose.OWN, wallet.address),
+        "new_proof": signed_by(caller, new, ProofPurpose.MOVE, new.address),
+        "old_proof": signed_by(caller, signer, ProofPurpose.LEAVE, new.address),
+    }
+    with acting_as("user", str(caller.id)), bind_site(caller.site.id):
+        change, _is_new = change_request(
+            member_id=caller.id,
+            new_address=new.address,
+            new_proof=signed["new_proof"],
+            old_proof=signed["old_proof"],
+        )
+    proofs = {name: asdict(each) for name, each in signed.items()}
+    return proofs | {"new_address": new.address}, change
 
 
 def pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:

@@ -61,7 +61,7 @@ def fee_limit_wei() -> int:
 def token_decimals(node: Node, contract_address: str) -> int:
     """What the contract answers to decimals(). RemoteRejected when nothing there answers like a token."""
     try:
-        decimals = word_uint256(_called(node, contract_address, DECIMALS))
+        decimals = word_uint256(call_or_none(node, contract_address, DECIMALS))
     except ValueError:
         raise RemoteRejected("evm_not_a_token", f"{contract_address} does not answer decimals()") from None
     return decimals
@@ -70,7 +70,7 @@ def token_decimals(node: Node, contract_address: str) -> int:
 def token_balance(node: Node, contract_address: str, address: str) -> int:
     """Base units of the token that an address holds. Raises CustodyUnknown."""
     try:
-        return word_uint256(_called(node, contract_address, balance_call(address)))
+        return word_uint256(call_or_none(node, contract_address, balance_call(address)))
     except ValueError:
         raise CustodyUnknown("evm_answer_unreadable", "balanceOf") from None
 
@@ -165,7 +165,16 @@ def _place(node: Node, tx_hash: str, receipt: Any) -> tuple[int, str, int, bool]
     return number, block_hash, head - number + 1, quantity(receipt.get("status")) == 1
 
 
-def _called(node: Node, contract_address: str, data: str) -> object:
+def has_code(node: Node, address: str) -> bool:
+    """Whether a contract is at the address now. Raises CustodyUnknown."""
+    code = node.call("eth_getCode", address, "latest")
+    if not isinstance(code, str) or not code.startswith("0x"):
+        raise CustodyUnknown("evm_answer_unreadable", "eth_getCode")
+    return len(code) > len("0x")
+
+
+def call_or_none(node: Node, contract_address: str, data: str) -> object:
+    """What the contract answers to a call that changes nothing, as hex text; None when it reverts."""
     try:
         return node.call("eth_call", {"to": contract_address, "data": data}, "latest")
     except NodeRefused as refusal:
