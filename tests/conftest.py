@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,12 @@ _WORKER_LOG = pytest.StashKey[tuple[WorkerProcess, int]]()
 
 
 @pytest.fixture(autouse=True)
-def _one_celery_application() -> Iterator[None]:
-    """Celery makes each new application the current one unless told not to: later tests would ring elsewhere."""
+def _process_is_left_as_it_was() -> Iterator[None]:
+    """A recursion limit as py_ecc's lets a deep JSON body kill the process; and Celery makes each new application the
+    current one unless told not to: later tests would ring elsewhere."""
+    limit = sys.getrecursionlimit()
     yield
+    assert sys.getrecursionlimit() == limit < 10_000, "import eth-account by account_library() only"
     assert current_app.main == celery_app.main, "pass set_as_current=False to Celery(...)"
 
 

@@ -85,6 +85,6 @@ def test_our_rooms_come_before_djangos() -> None:
     apps = settings.INSTALLED_APPS
     rooms = [name for name in apps if name.startswith("apps.") and name.count(".") == 1]
 
-    assert len(rooms) == 11
-    assert apps[:11] == rooms
+    assert len(rooms) == 12
+    assert apps[:12] == rooms
     assert "django.contrib.sites" not in apps

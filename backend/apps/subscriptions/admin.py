@@ -85,10 +85,8 @@ class RotateSecret(_OneSubscription):
     title = gettext_lazy("Make a new secret")
 
     def perform(self, *, place: StaffPlace, ids: Sequence[UUID], data: dict[str, Any]) -> str:
-        row = secret_rotate(subscription_id=ids[0])
-        return _("Secret %(version)d is in force; the one before signs beside it for 24 hours.") % {
-            "version": row.secret_version
-        }
+        secret_rotate(subscription_id=ids[0])
+        return _("The new secret is in force; the one before signs beside it for 24 hours.")
 
 
 class SendTest(_OneSubscription):
@@ -120,7 +118,7 @@ class Resend(EntryAction):
 @admin.register(Subscription)
 class SubscriptionAdmin(WritableAdmin):
     form = SubscriptionForm
-    hidden = ("secret_sealed", "old_secret_sealed")
+    hidden = ("secret_sealed", "old_secret_sealed", "old_secret_until", "secret_version")
     list_display = ("name", "url", "is_active", "stopped_code", "failures_in_a_row", "quiet_until")
     list_filter = ("is_active",)
     search_fields = ("id", "name")

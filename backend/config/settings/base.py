@@ -176,6 +176,7 @@ SPECTACULAR_SETTINGS = {
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",
         "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",
         "AttemptStatusEnum": "apps.payouts.models.AttemptStatus",
+        "DeliveryStatusEnum": "apps.subscriptions.models.DeliveryStatus",
     },
 }
 

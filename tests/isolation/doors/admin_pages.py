@@ -25,6 +25,11 @@ PLAIN = frozenset(
 IdOf = Callable[[type[models.Model]], str]
 
 
+_UNKNOWN_ACTION = "no-such-action"
+# Refused before any form is read: what they might be sent beside the ticked rows is not looked at.
+_NO_FORMS = (_UNKNOWN_ACTION, "delete_selected")
+
+
 @dataclass(frozen=True)
 class AdminPage:
     """One URL pattern; ``kind`` is the last word of its name, ``model`` whose pages it belongs to."""
@@ -135,13 +140,15 @@ def _forms(page: AdminPage, model: type[models.Model], address: str) -> Iterator
 
 
 def _asks(page: AdminPage, model: type[models.Model]) -> Iterator[AdminCase]:
-    for action in [*_action_names(model), "no-such-action"]:
+    for action in [*_action_names(model), _UNKNOWN_ACTION]:
         address = page.address.replace("{action}", action)
         for method in ("GET", "POST"):
             yield AdminCase(page, method, address, model, {"ids": "{}"})
-        # What else an action asks for: one of these names, with the own row ticked.
-        for name, taken in _id_fields():
-            yield AdminCase(page, "POST", address, taken, {"ids": "{own}", name: "{}"})
+        if action in _NO_FORMS:
+            continue
+        # What else an action asks for: by any of these names, with the own row ticked.
+        for taken, names in _id_fields().items():
+            yield AdminCase(page, "POST", address, taken, {"ids": "{own}"} | dict.fromkeys(names, "{}"))
 
 
 def _autocompletes(page: AdminPage) -> Iterator[AdminCase]:
@@ -156,11 +163,14 @@ def _autocompletes(page: AdminPage) -> Iterator[AdminCase]:
             yield AdminCase(page, "GET", page.address, column.related_model, fields)
 
 
-def _id_fields() -> list[tuple[str, type[models.Model]]]:
-    """Names that a form may give to an id of a site's row, from the foreign keys of all models."""
-    columns = [column for model in admin_site._registry for column in _foreign_keys(model)]
-    named = {column.attname: column.related_model for column in columns}
-    return [(name, named[name]) for name in sorted(named) if hasattr(named[name], "site_id")]
+def _id_fields() -> dict[type[models.Model], list[str]]:
+    """By model of a site's row: the names that a form may give to its id, from the foreign keys of all models."""
+    found: dict[type[models.Model], set[str]] = {}
+    for model in admin_site._registry:
+        for column in _foreign_keys(model):
+            if hasattr(column.related_model, "site_id"):
+                found.setdefault(column.related_model, set()).add(column.attname)
+    return {taken: sorted(names) for taken, names in found.items()}
 
 
 def _action_names(model: type[models.Model]) -> list[str]:

@@ -28,6 +28,8 @@ _NAMES = {
     "tier": "tier_id",
     "vestingpolicy": "policy_id",
     "wallet": "wallet_id",
+    # One that has ended: approving another at the first of two equal requests would change the second.
+    "walletchange": "ended_change_id",
 }
 
 

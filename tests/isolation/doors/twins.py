@@ -89,7 +89,7 @@ def make_twin(code: str) -> Twin:
     signer = Signer()
     wallet = make_wallet(caller, signer.address)
     make_wallet(caller, is_active=False)
-    proofs, own_change = _changes(caller, signer, wallet)
+    proofs, own_change, ended_change = _changes(caller, signer, wallet)
     staff_change = make_change(make_wallet(members[Role.BUYER]), by_old=False)
     asset = make_asset(site, "SECOND", custody_asset_id=f"ASSET_OF_{code}")
     policy = make_policy(site, f"Policy of {code}")
@@ -120,6 +120,7 @@ def make_twin(code: str) -> Twin:
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
         "change_id": staff_change.id,
+        "ended_change_id": ended_change.id,
         "wallet_changes_stop.change_id": own_change.id,
     }
     samples = {
@@ -137,8 +138,10 @@ def make_twin(code: str) -> Twin:
     return Twin(site, caller, ids, samples, members)
 
 
-def _changes(caller: Membership, signer: Signer, wallet: Wallet) -> tuple[dict[str, Any], WalletChange]:
-    """What the caller signs for, one change that was stopped, and one under way: asked for again, it is the same."""
+def _changes(
+    caller: Membership, signer: Signer, wallet: Wallet
+) -> tuple[dict[str, Any], WalletChange, WalletChange]:
+    """What the caller signs for, a change under way (asked for again, it is the same), and one that was stopped."""
     stopped, new = make_change(wallet), Signer()
     with acting_as("user", str(caller.id)), bind_site(caller.site.id):
         change_stop(change_id=stopped.id, by_member_id=caller.id, reason=f"of {caller.site.code}")
@@ -155,7 +158,7 @@ def _changes(caller: Membership, signer: Signer, wallet: Wallet) -> tuple[dict[s
             old_proof=signed["old_proof"],
         )
     proofs = {name: asdict(each) for name, each in signed.items()}
-    return proofs | {"new_address": new.address}, change
+    return proofs | {"new_address": new.address}, change, stopped
 
 
 def pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:
