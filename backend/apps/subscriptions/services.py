@@ -115,9 +115,11 @@ def deliveries_resend(*, delivery_ids: Sequence[UUID]) -> int:
 def deliveries_resend_failed(*, subscription_id: UUID) -> int:
     """ENTRY: send again what was given up, the oldest RESEND_LIMIT of it; says how many. Raises Problem 404."""
     with site_scope() as site_id:
-        row = _locked(subscription_id)
+        # Not locked: deliveries come before their subscription (docs/locking.md), as a worker takes them.
+        if not Subscription.objects.filter(id=subscription_id).exists():
+            raise _unknown()
         failed = Delivery.objects.filter(
-            site_id=site_id, subscription_id=row.id, status=DeliveryStatus.FAILED
+            site_id=site_id, subscription_id=subscription_id, status=DeliveryStatus.FAILED
         ).order_by("id")
         return _ask_again(Delivery.objects.filter(site_id=site_id, id__in=failed.values("id")[:RESEND_LIMIT]))
 
@@ -181,8 +183,12 @@ def _known(event_types: Sequence[str]) -> list[str]:
 def _locked(subscription_id: UUID) -> Subscription:
     row = Subscription.objects.select_for_update().filter(id=subscription_id).first()
     if row is None:
-        raise Problem("not_found", 404, _("There is no such subscription."))
+        raise _unknown()
     return row
+
+
+def _unknown() -> Problem:
+    return Problem("not_found", 404, _("There is no such subscription."))
 
 
 def _write(write: Callable[[], Made]) -> Made:
