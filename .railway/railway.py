@@ -39,6 +39,7 @@ REDIS = (
 # string, which counts as missing. Every variable of backend/config/env.py is here or below; a test compares.
 KEPT_ON_BACKEND = (
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "DATABASE_APP_URL",
     "ALLOWED_HOSTS",
     "CSRF_TRUSTED_ORIGINS",
@@ -57,6 +58,9 @@ KEPT_ON_BACKEND = (
     "EVM_KEYS",
     "EVM_RPC_URLS",
     "EVM_MAX_FEE_GWEI",
+    "WEBHOOK_PRIVATE_HOSTS",
+    "EMAIL_URL",
+    "EMAIL_FROM",
     "LOG_LEVEL",
     "ORDER_HOLD_MINUTES",
     "IDEMPOTENCY_KEEP_HOURS",

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.core.context import acting_as
 from apps.payouts.batches import batch_approve
+from apps.payouts.fireblocks_models import FireblocksAsset
 from apps.payouts.models import Payout
 from apps.sites.models import Site
 from apps.sites.scope import bind_site
@@ -48,6 +49,8 @@ def given_approved_payout() -> ApprovedPayout:
         site, tge_basis_points=2500, cliff_count=0, parts=1, starts_at=timezone.now() - timedelta(days=60)
     )
     with in_site(site):
+        # Its decimals were asked for before: the first call of a worker is the one that sends.
+        FireblocksAsset.objects.create(custody_asset_id=asset.custody_asset_id, decimals=asset.decimals)
         allocation_grant(
             asset_id=asset.id,
             beneficiary_id=buyer.id,

@@ -63,8 +63,8 @@ def test_releases_of_one_beneficiary_share_a_payout() -> None:
 def test_a_payout_goes_to_the_active_wallet() -> None:
     scene = Scene()
     ann = scene.buyer(wallet=False)
-    make_wallet(ann, is_active=False)
     active = make_wallet(ann)
+    make_wallet(ann, is_active=False)
     scene.unlocked(ann, 1)
     ask(scene)
     assert scene.payout().to_address == active.address
