@@ -26,14 +26,6 @@ TO = "holder@example.test"
 
 
 @pytest.fixture
-def bells_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker left running by another test stays out of this one."""
-    from apps.core import doorbells
-
-    monkeypatch.setattr(doorbells._bell, "is_quiet", lambda: True)
-
-
-@pytest.fixture
 def peer(settings: Any) -> Any:
     """A mail server, and Django's settings for it."""
     with MailPeer() as running:

@@ -24,14 +24,14 @@ def order_id(number: int, *, at_s: float = CLOSES_AT_S - 10) -> str:
 
 def row(number: int, **fields: Any) -> OrderRow:
     """A paid order of one unit of the rush."""
-    good = OrderRow(order_id(number), RUSH, f"buyer-{number}", 1, "paid", "", 2500, 0)
+    good = OrderRow(order_id(number), RUSH, f"buyer-{number}", 1, "paid", "", 2500, 0, f"key-{number}")
     return replace(good, **fields)
 
 
 def told(number: int, **fields: Any) -> Told:
     """An order that was made in time."""
     wish = Wish(number, fields.pop("sale", Sale.RUSH), 1, Habit.PAYS)
-    good = Told(wish, 201, "", CLOSES_AT_S - 10, CLOSES_AT_S - 9, 1, order_id(number))
+    good = Told(wish, f"key-{number}", 201, "", CLOSES_AT_S - 10, CLOSES_AT_S - 9, 1, order_id(number))
     return replace(good, **fields)
 
 
@@ -101,6 +101,18 @@ def test_each_fault_is_named(fault: str, changes: dict[str, Any]) -> None:
 def test_each_wrong_answer_is_named(fault: str, answer: Told) -> None:
     found = faults_of(GOOD, [*TOLD, answer])
     assert any(fault in one for one in found), found
+
+
+@pytest.mark.parametrize(("key", "is_fault"), [("key-6", False), ("key-7", True)])
+def test_an_order_may_be_of_whoever_asked_again_and_was_refused_but_of_nobody_else(
+    key: str, is_fault: bool
+) -> None:
+    books = replace(GOOD, orders=[*ROWS, row(6, status="expired", key=key)])
+    refused = told(6, tries=2, status=409, code="sold_out", order_id="")
+
+    found = faults_of(books, [*TOLD, refused])
+
+    assert any("nobody was told of" in one for one in found) is is_fault
 
 
 def test_a_window_that_did_not_close_in_the_race_proves_nothing() -> None:

@@ -20,17 +20,10 @@ from apps.vesting.payout_link import payout_batch_request
 from tests.accounts.test_wallet_changes import end_cooling_off
 from tests.databases import connect_as_superuser
 from tests.factories import in_site, make_change, make_proof
+from tests.orders.scene import wait_for_blocked
 from tests.payouts.scenes import TOKEN, Scene, Thread, wait_until_blocked
 
 pytestmark = pytest.mark.usefixtures("database", "bells_lost")
-
-
-@pytest.fixture
-def bells_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker left running by another test stays out of this one."""
-    from apps.core import doorbells
-
-    monkeypatch.setattr(doorbells._bell, "is_quiet", lambda: True)
 
 
 class Moving(Scene):
@@ -206,7 +199,7 @@ def test_a_batch_asked_for_while_the_address_changes_pays_the_new_one(admin_conn
         moved = Thread(moving.move)
         wait_until_blocked(admin_connection)
         asked = Thread(moving.request)
-        _wait_until_two_are_blocked(admin_connection)
+        wait_for_blocked(admin_connection, 2)
     changing.rollback()
     changing.close()
     assert moved.outcome() == 1
@@ -262,7 +255,7 @@ def test_a_stop_that_comes_during_the_change_is_too_late(admin_connection: Any, 
     moved = Thread(moving.move)
     wait_until_blocked(admin_connection)
     stopped = Thread(moving.stop)
-    _wait_until_two_are_blocked(admin_connection)
+    wait_for_blocked(admin_connection, 2)
     held.let_go()
 
     assert moved.outcome() == 1
@@ -336,9 +329,3 @@ def connect_as_superuser_in_transaction() -> Any:
             "SELECT set_config('app.actor_kind', 'task', true), set_config('app.actor_id', 'test', true)"
         )
     return connection
-
-
-def _wait_until_two_are_blocked(admin_connection: Any) -> None:
-    from tests.orders.scene import wait_for_blocked
-
-    wait_for_blocked(admin_connection, 2)

@@ -22,15 +22,16 @@ from apps.sites.scoped_admin.place import StaffPlace
 from apps.subscriptions.catalogue import EVENT_TYPES
 from apps.subscriptions.destination import Refused, split_url
 from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent, Subscription
-from apps.subscriptions.sealing import seal
 from apps.subscriptions.services import (
     deliveries_resend,
     deliveries_resend_failed,
+    is_full,
     secret_of,
     secret_rotate,
+    subscription_change,
+    subscription_create,
     subscription_try,
 )
-from apps.subscriptions.signing import new_secret
 
 
 class SubscriptionForm(SiteModelForm):
@@ -54,6 +55,12 @@ class SubscriptionForm(SiteModelForm):
         except Refused as refused:
             raise forms.ValidationError(str(refused), code=refused.code) from refused
         return url
+
+    def clean(self) -> dict[str, Any]:
+        """Room for one more, when it is a new one."""
+        if self.instance._state.adding and is_full():
+            raise forms.ValidationError(_("The site has as many subscriptions as it may: change one."))
+        return super().clean() or {}
 
 
 class _OneSubscription(EntryAction):
@@ -132,13 +139,11 @@ class SubscriptionAdmin(WritableAdmin):
         return [*kept, "stopped_code"] if obj is not None else kept
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """A new one gets its secret; one that is switched on again forgets its failures."""
+        """By the services, as the API does it: a new one gets its secret, one that is switched on starts afresh."""
         if not change:
-            obj.secret_sealed = seal(new_secret())
-        super().save_model(request, obj, form, change)
-        if change and obj.is_active and "is_active" in form.changed_data:
-            obj.stopped_code, obj.failures_in_a_row, obj.quiet_until = "", 0, None
-            obj.save(update_fields=["stopped_code", "failures_in_a_row", "quiet_until"])
+            obj.pk = subscription_create(**form.cleaned_data).pk
+        elif changed := form.columns_to_save():
+            subscription_change(subscription_id=obj.pk, **{name: form.cleaned_data[name] for name in changed})
 
 
 @admin.register(OutgoingEvent)

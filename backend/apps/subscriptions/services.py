@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from apps.core.doorbells import ring
 from apps.core.problems import Problem, invalid
 from apps.core.remote import refuse_inside_transaction
-from apps.sites.scope import site_scope
+from apps.sites.scope import require_scope, site_scope
 from apps.subscriptions.catalogue import EVENT_TYPES, TEST_EVENT
 from apps.subscriptions.destination import Refused, port_of, public_addresses, split_url
 from apps.subscriptions.models import URL_LENGTH, Delivery, DeliveryStatus, OutgoingEvent, Subscription
@@ -32,7 +32,9 @@ LIMIT_A_SITE = 20
 RESEND_LIMIT = 1000
 
 
-def subscription_create(*, name: str, url: str, event_types: Sequence[str]) -> Subscription:
+def subscription_create(
+    *, name: str, url: str, event_types: Sequence[str], is_active: bool = True
+) -> Subscription:
     """ENTRY: a subscription of the bound site with a secret of its own.
 
     Where the host's name leads is asked by ``url_check`` before, and again for each request. Raises Problem 400 with
@@ -41,8 +43,8 @@ def subscription_create(*, name: str, url: str, event_types: Sequence[str]) -> S
     """
     wanted = _known(event_types)
     _url_form(url)
-    with site_scope() as site_id:
-        if Subscription.objects.filter(site_id=site_id).count() >= LIMIT_A_SITE:
+    with site_scope():
+        if is_full():
             raise Problem(
                 "subscription_limit",
                 409,
@@ -50,9 +52,18 @@ def subscription_create(*, name: str, url: str, event_types: Sequence[str]) -> S
             )
         return _write(
             lambda: Subscription.objects.create(
-                name=name, url=url, event_types=wanted, secret_sealed=seal(new_secret())
+                name=name,
+                url=url,
+                event_types=wanted,
+                is_active=is_active,
+                secret_sealed=seal(new_secret()),
             )
         )
+
+
+def is_full() -> bool:
+    """STEP: whether the site has as many subscriptions as it may."""
+    return Subscription.objects.filter(site_id=require_scope()).count() >= LIMIT_A_SITE
 
 
 def subscription_change(*, subscription_id: UUID, **changes: Any) -> Subscription:

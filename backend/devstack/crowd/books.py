@@ -21,8 +21,11 @@ HOLDING = frozenset({"pending", "paid", "disputed"})
 # What a buyer may be told; everything else is a fault.
 EXPECTED = frozenset({"", "sold_out", "buyer_limit_reached", "tier_closed"})
 _ORDERS = """
-SELECT id::text, tier_id::text, buyer_id::text, quantity_units, status, problem_code, amount_minor, refunded_minor
-FROM orders_order WHERE tier_id = ANY(%(tiers)s::uuid[])
+SELECT o.id::text, o.tier_id::text, o.buyer_id::text, o.quantity_units, o.status, o.problem_code, o.amount_minor,
+  o.refunded_minor, coalesce(k.key, '')
+FROM orders_order o
+LEFT JOIN idempotency_idempotencykey k ON k.site_id = o.site_id AND k.target_id = o.id
+WHERE o.tier_id = ANY(%(tiers)s::uuid[])
 """
 _BUYERS = """
 SELECT tier_id::text, buyer_id::text, reserved_units, sold_units FROM tiers_buyerunits
@@ -32,7 +35,7 @@ WHERE tier_id = ANY(%(tiers)s::uuid[]) AND (reserved_units > 0 OR sold_units > 0
 
 @dataclass(frozen=True)
 class OrderRow:
-    """An order as its row says."""
+    """An order as its row says, and the Idempotency-Key that it was asked for by."""
 
     id: str
     tier: str
@@ -42,6 +45,7 @@ class OrderRow:
     problem: str
     amount_minor: int
     refunded_minor: int
+    key: str
 
     @property
     def made_at_s(self) -> float:
@@ -183,9 +187,12 @@ def _of_answers(books: Books, told: Sequence[Told]) -> list[str]:
     if named - made:
         found.append(f"lost: {len(named - made)} orders that were confirmed to buyers are not there")
     # Whoever stopped waiting and asked again may have been refused before the first request had its turn.
-    asked_again = sum(one.tries > 1 and not one.order_id for one in told)
-    if len(made - named) > asked_again:
-        found.append(f"{len(made - named)} orders are there that nobody was told of")
+    refused = {one.key for one in told if one.tries > 1 and not one.order_id}
+    found += [
+        f"order {order.id} is there, and nobody was told of it"
+        for order in books.orders
+        if order.id not in named and order.key not in refused
+    ]
     return found
 
 

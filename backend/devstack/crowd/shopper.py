@@ -26,10 +26,12 @@ _METHODS = {
 class Told:
     """What came of a wish. Times are the machine's clock, as PostgreSQL's is; ``sent_at_s`` is of the first try.
 
-    ``code`` is empty for an order that was made. ``then``: what became of paying or cancelling, for people.
+    ``key`` is its Idempotency-Key. ``code`` is empty for an order that was made. ``then``: what became of paying or
+    cancelling, for people.
     """
 
     wish: Wish
+    key: str
     status: int
     code: str
     sent_at_s: float
@@ -65,10 +67,10 @@ def carry_out(market: Market, wish: Wish) -> Told:
         time.sleep(min(float(got.headers.get("Retry-After", _PAUSE_S)), _LONGEST_PAUSE_S))
     answered_at_s = time.time()
     if status != 201:
-        return Told(wish, status, code, sent_at_s, answered_at_s, tried)
+        return Told(wish, key, status, code, sent_at_s, answered_at_s, tried)
     order_id, intent_id = str(answer["id"]), str(answer["payment_intent_id"])
     then = _then(market, wish, order_id, intent_id, str(answer["client_secret"]))
-    return Told(wish, status, "", sent_at_s, answered_at_s, tried, order_id, intent_id, then)
+    return Told(wish, key, status, "", sent_at_s, answered_at_s, tried, order_id, intent_id, then)
 
 
 def _then(market: Market, wish: Wish, order_id: str, intent_id: str, client_secret: str) -> str:

@@ -1,0 +1,5 @@
+"""Fixtures shared with the payout tests."""
+
+from tests.payouts.conftest import bells_lost
+
+__all__ = ["bells_lost"]
