@@ -23,6 +23,7 @@ def site_create(
     host: str | None = None,
     registration_open: bool = True,
     approval_rule: ApprovalRule = ApprovalRule.TWO_PEOPLE,
+    wallet_domain: str = "",
 ) -> Site:
     """The site whose id the open scope has. Step. Raises ValidationError, for a code or host in use too.
 
@@ -38,6 +39,7 @@ def site_create(
         # The middleware compares in lower case; an empty text would be a second site's empty text too.
         host=host.lower() if host else None,
         registration_open=registration_open,
+        wallet_domain=wallet_domain,
         approval_rule=approval_rule,
     )
     site.full_clean()

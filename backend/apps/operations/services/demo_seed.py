@@ -57,7 +57,9 @@ def demo_seed(*, admin_password: str | None = None) -> DemoSeed:
     now = timezone.now()
     with site_scope(site_id_of(code=SITE_CODE) or uuid7()) as site_id:
         if not Site.objects.filter(id=site_id).exists():
-            site_create(code=SITE_CODE, name="Demo sale", currencies=["USD", "EUR"])
+            site_create(
+                code=SITE_CODE, name="Demo sale", currencies=["USD", "EUR"], wallet_domain="localhost"
+            )
         asset = _asset()
         tier = _seed_round(asset, now)
         _from_payment(asset, now)
