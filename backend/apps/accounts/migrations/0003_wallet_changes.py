@@ -90,6 +90,43 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "wallet proof",
                 "verbose_name_plural": "wallet proofs",
+                "indexes": [models.Index(fields=["site", "member", "address"], name="walletproof_address")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT"], name="walletproof_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="walletproof_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="member", name="walletproof_member_site_fk"),
+                    models.UniqueConstraint(fields=("site", "nonce"), name="walletproof_nonce_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("address__regex", "^0x[0-9a-fA-F]{40}$")),
+                        name="walletproof_address_form",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("other_address", ""), ("purpose", "own")),
+                            models.Q(
+                                ("other_address__regex", "^0x[0-9a-fA-F]{40}$"),
+                                ("purpose__in", ["leave", "move"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="walletproof_purpose_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("method__in", ["eip191", "eip1271"])),
+                        name="walletproof_method_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("created_at"))),
+                        name="walletproof_in_time",
+                    ),
+                    apps.core.rules.AppendOnly(name="walletproof_append_only"),
+                    apps.audit.trail.AuditTrail(
+                        fields=["member", "purpose", "address", "other_address", "nonce"],
+                        name="walletproof_audit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -225,6 +262,152 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "wallet change",
                 "verbose_name_plural": "wallet changes",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "cooling_off")),
+                        fields=["site", "active_at"],
+                        name="walletchange_due",
+                    ),
+                    models.Index(fields=["site", "member", "id"], name="walletchange_member"),
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="walletchange_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="walletchange_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="member", name="walletchange_member_site_fk"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="old_wallet", name="walletchange_old_wallet_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="new_proof", name="walletchange_new_proof_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="old_proof", name="walletchange_old_proof_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="first_approver", name="walletchange_first_approver_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="second_approver", name="walletchange_second_approver_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="new_wallet", name="walletchange_new_wallet_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="stopped_by", name="walletchange_stopped_by_site_fk"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ["awaiting_staff", "cooling_off"])),
+                        fields=("site", "member"),
+                        name="walletchange_one_open",
+                    ),
+                    models.UniqueConstraint(fields=("site", "new_proof"), name="walletchange_new_proof_once"),
+                    models.UniqueConstraint(fields=("site", "old_proof"), name="walletchange_old_proof_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("new_address__regex", "^0x[0-9a-fA-F]{40}$")),
+                        name="walletchange_address_form",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["awaiting_staff", "stopped"]),
+                            ("old_proof__isnull", False),
+                            models.Q(("first_approver__isnull", False), ("second_approver__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="walletchange_both_proofs_or_two_people",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("first_approver", models.F("second_approver")), _negated=True),
+                            models.Q(("first_approver", models.F("member")), _negated=True),
+                            models.Q(("second_approver", models.F("member")), _negated=True),
+                        ),
+                        name="walletchange_different_people",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("second_approver__isnull", True),
+                            ("first_approver__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="walletchange_first_before_second",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("active_at__isnull", True),
+                                ("finished_at__isnull", True),
+                                ("status", "awaiting_staff"),
+                            ),
+                            models.Q(
+                                ("active_at__isnull", False),
+                                ("finished_at__isnull", True),
+                                ("status", "cooling_off"),
+                            ),
+                            models.Q(
+                                ("active_at__isnull", False),
+                                ("finished_at__isnull", False),
+                                ("status", "done"),
+                            ),
+                            models.Q(("finished_at__isnull", False), ("status", "stopped")),
+                            _connector="OR",
+                        ),
+                        name="walletchange_times",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("new_wallet__isnull", False), ("status", "done")),
+                            models.Q(
+                                models.Q(("status", "done"), _negated=True), ("new_wallet__isnull", True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="walletchange_done_has_wallet",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["awaiting_staff", "cooling_off"],
+                        edges={
+                            "awaiting_staff": ["cooling_off", "stopped"],
+                            "cooling_off": ["done", "stopped"],
+                        },
+                        field="status",
+                        name="walletchange_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "member", "old_wallet", "new_address", "new_proof", "old_proof"],
+                        name="walletchange_frozen",
+                        once=False,
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["first_approver", "second_approver", "active_at", "new_wallet", "stopped_by"],
+                        name="walletchange_once",
+                        once=True,
+                    ),
+                    apps.accounts.wallet_rules.ProofsFitChange(name="walletchange_proofs"),
+                    apps.accounts.wallet_rules.CoolsOff(name="walletchange_cooling_off"),
+                    apps.accounts.wallet_rules.WalletFitsChange(name="walletchange_wallet"),
+                    apps.audit.trail.AuditTrail(
+                        fields=[
+                            "member",
+                            "new_address",
+                            "status",
+                            "reason",
+                            "first_approver",
+                            "second_approver",
+                            "active_at",
+                            "stopped_by",
+                            "stop_reason",
+                        ],
+                        name="walletchange_audit",
+                    ),
+                    apps.sites.rules.lookup.DueQueue(
+                        due="active_at",
+                        name="due_sites_wallet_changes",
+                        reads=["status"],
+                        when="w.status = 'cooling_off'",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -309,6 +492,70 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "wallet notice",
                 "verbose_name_plural": "wallet notices",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("next_attempt_at__isnull", False)),
+                        fields=["site", "next_attempt_at"],
+                        name="walletnotice_due",
+                    )
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="walletnotice_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="walletnotice_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="member", name="walletnotice_member_site_fk"),
+                    apps.sites.rules.policy.SiteReference(field="change", name="walletnotice_change_site_fk"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("kind__in", ["awaiting_staff", "cooling_off", "stopped", "done", "email"])
+                        ),
+                        name="walletnotice_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("next_attempt_at__isnull", False),
+                                ("status", "waiting"),
+                                models.Q(("to_email", ""), _negated=True),
+                            ),
+                            models.Q(
+                                ("next_attempt_at__isnull", True),
+                                ("status__in", ["sent", "failed", "no_address"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="walletnotice_waiting_is_due",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "sent"), _negated=True),
+                            ("sent_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="walletnotice_sent_has_time",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["waiting", "no_address"],
+                        edges={"waiting": ["sent", "failed"]},
+                        field="status",
+                        name="walletnotice_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "member", "change", "kind", "to_email"],
+                        name="walletnotice_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["member", "change", "kind", "status"], name="walletnotice_audit"
+                    ),
+                    apps.sites.rules.lookup.DueQueue(
+                        due="next_attempt_at",
+                        name="due_sites_wallet_notices",
+                        reads=[],
+                        when="w.next_attempt_at IS NOT NULL",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -316,392 +563,6 @@ class Migration(migrations.Migration):
             name="notice_email",
             field=models.EmailField(
                 blank=True, db_default="", default="", max_length=254, verbose_name="mail address for notices"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="walletproof",
-            index=models.Index(fields=["site", "member", "address"], name="walletproof_address"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT"], name="walletproof_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="walletproof_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="member", name="walletproof_member_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.UniqueConstraint(fields=("site", "nonce"), name="walletproof_nonce_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("address__regex", "^0x[0-9a-fA-F]{40}$")), name="walletproof_address_form"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("other_address", ""), ("purpose", "own")),
-                    models.Q(
-                        ("other_address__regex", "^0x[0-9a-fA-F]{40}$"), ("purpose__in", ["leave", "move"])
-                    ),
-                    _connector="OR",
-                ),
-                name="walletproof_purpose_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("method__in", ["eip191", "eip1271"])), name="walletproof_method_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expires_at__gt", models.F("created_at"))), name="walletproof_in_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=apps.core.rules.AppendOnly(name="walletproof_append_only"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletproof",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["member", "purpose", "address", "other_address", "nonce"], name="walletproof_audit"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="walletchange",
-            index=models.Index(
-                condition=models.Q(("status", "cooling_off")),
-                fields=["site", "active_at"],
-                name="walletchange_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="walletchange",
-            index=models.Index(fields=["site", "member", "id"], name="walletchange_member"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="walletchange_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="walletchange_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="member", name="walletchange_member_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="old_wallet", name="walletchange_old_wallet_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="new_proof", name="walletchange_new_proof_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="old_proof", name="walletchange_old_proof_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="first_approver", name="walletchange_first_approver_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="second_approver", name="walletchange_second_approver_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="new_wallet", name="walletchange_new_wallet_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="stopped_by", name="walletchange_stopped_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status__in", ["awaiting_staff", "cooling_off"])),
-                fields=("site", "member"),
-                name="walletchange_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.UniqueConstraint(
-                fields=("site", "new_proof"), name="walletchange_new_proof_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.UniqueConstraint(
-                fields=("site", "old_proof"), name="walletchange_old_proof_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("new_address__regex", "^0x[0-9a-fA-F]{40}$")),
-                name="walletchange_address_form",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["awaiting_staff", "stopped"]),
-                    ("old_proof__isnull", False),
-                    models.Q(("first_approver__isnull", False), ("second_approver__isnull", False)),
-                    _connector="OR",
-                ),
-                name="walletchange_both_proofs_or_two_people",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("first_approver", models.F("second_approver")), _negated=True),
-                    models.Q(("first_approver", models.F("member")), _negated=True),
-                    models.Q(("second_approver", models.F("member")), _negated=True),
-                ),
-                name="walletchange_different_people",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("second_approver__isnull", True), ("first_approver__isnull", False), _connector="OR"
-                ),
-                name="walletchange_first_before_second",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("active_at__isnull", True),
-                        ("finished_at__isnull", True),
-                        ("status", "awaiting_staff"),
-                    ),
-                    models.Q(
-                        ("active_at__isnull", False), ("finished_at__isnull", True), ("status", "cooling_off")
-                    ),
-                    models.Q(
-                        ("active_at__isnull", False), ("finished_at__isnull", False), ("status", "done")
-                    ),
-                    models.Q(("finished_at__isnull", False), ("status", "stopped")),
-                    _connector="OR",
-                ),
-                name="walletchange_times",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("new_wallet__isnull", False), ("status", "done")),
-                    models.Q(models.Q(("status", "done"), _negated=True), ("new_wallet__isnull", True)),
-                    _connector="OR",
-                ),
-                name="walletchange_done_has_wallet",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.core.rules.Transitions(
-                born=["awaiting_staff", "cooling_off"],
-                edges={"awaiting_staff": ["cooling_off", "stopped"], "cooling_off": ["done", "stopped"]},
-                field="status",
-                name="walletchange_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "member", "old_wallet", "new_address", "new_proof", "old_proof"],
-                name="walletchange_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.core.rules.Frozen(
-                fields=["first_approver", "second_approver", "active_at", "new_wallet", "stopped_by"],
-                name="walletchange_once",
-                once=True,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.accounts.wallet_rules.ProofsFitChange(name="walletchange_proofs"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.accounts.wallet_rules.CoolsOff(name="walletchange_cooling_off"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.accounts.wallet_rules.WalletFitsChange(name="walletchange_wallet"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=[
-                    "member",
-                    "new_address",
-                    "status",
-                    "reason",
-                    "first_approver",
-                    "second_approver",
-                    "active_at",
-                    "stopped_by",
-                    "stop_reason",
-                ],
-                name="walletchange_audit",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletchange",
-            constraint=apps.sites.rules.lookup.DueQueue(
-                due="active_at",
-                name="due_sites_wallet_changes",
-                reads=["status"],
-                when="w.status = 'cooling_off'",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="walletnotice",
-            index=models.Index(
-                condition=models.Q(("next_attempt_at__isnull", False)),
-                fields=["site", "next_attempt_at"],
-                name="walletnotice_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="walletnotice_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="walletnotice_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="member", name="walletnotice_member_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="change", name="walletnotice_change_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("kind__in", ["awaiting_staff", "cooling_off", "stopped", "done", "email"])
-                ),
-                name="walletnotice_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("next_attempt_at__isnull", False),
-                        ("status", "waiting"),
-                        models.Q(("to_email", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("next_attempt_at__isnull", True), ("status__in", ["sent", "failed", "no_address"])
-                    ),
-                    _connector="OR",
-                ),
-                name="walletnotice_waiting_is_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "sent"), _negated=True), ("sent_at__isnull", False), _connector="OR"
-                ),
-                name="walletnotice_sent_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.core.rules.Transitions(
-                born=["waiting", "no_address"],
-                edges={"waiting": ["sent", "failed"]},
-                field="status",
-                name="walletnotice_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "member", "change", "kind", "to_email"],
-                name="walletnotice_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["member", "change", "kind", "status"], name="walletnotice_audit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="walletnotice",
-            constraint=apps.sites.rules.lookup.DueQueue(
-                due="next_attempt_at",
-                name="due_sites_wallet_notices",
-                reads=[],
-                when="w.next_attempt_at IS NOT NULL",
             ),
         ),
         migrations.AddConstraint(

@@ -114,167 +114,115 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "resolution of a held payout",
                 "verbose_name_plural": "resolutions of held payouts",
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="payoutresolution_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="payout", name="payoutresolution_payout_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="asked_by", name="payoutresolution_asked_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="decided_by", name="payoutresolution_decided_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("action__in", ["ask_again", "settle", "release"])),
-                name="payoutresolution_action_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["asked", "approved", "done", "declined", "refused", "overtaken"])
-                ),
-                name="payoutresolution_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["asked", "declined", "overtaken"]),
-                    models.Q(
-                        ("decided_by__isnull", False),
-                        models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="payoutresolution_site_policy"
                     ),
-                    _connector="OR",
-                ),
-                name="payoutresolution_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decided_at__isnull", True), ("decided_by__isnull", True)),
-                    models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="payoutresolution_decided_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "declined"), _negated=True),
-                    ("decided_by__isnull", False),
-                    _connector="OR",
-                ),
-                name="payoutresolution_declined_by",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("note", ""), _negated=True), name="payoutresolution_has_reason"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("action", "settle"),
-                        models.Q(("tx_hash", ""), _negated=True),
+                    apps.sites.rules.policy.SiteReference(
+                        field="payout", name="payoutresolution_payout_site_fk"
                     ),
-                    models.Q(models.Q(("action", "settle"), _negated=True), ("tx_hash", "")),
-                    _connector="OR",
-                ),
-                name="payoutresolution_settle_has_evidence",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["asked", "approved"])),
-                fields=("site", "payout"),
-                name="payoutresolution_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("action", "settle"), ("state__in", ["asked", "done"])),
-                fields=("site", "tx_hash"),
-                name="payoutresolution_evidence_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.core.rules.Transitions(
-                born=["asked"],
-                edges={
-                    "approved": ["done", "refused", "overtaken"],
-                    "asked": ["approved", "done", "declined", "overtaken"],
-                },
-                field="state",
-                name="payoutresolution_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "payout", "action", "hold_code", "note", "tx_hash", "asked_by"],
-                name="payoutresolution_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.core.rules.Frozen(
-                fields=["decided_by", "decided_at"], name="payoutresolution_decided_once", once=True
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.payouts.resolution_rules.ResolutionIsTrue(name="payoutresolution_true"),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutresolution",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=[
-                    "payout",
-                    "action",
-                    "state",
-                    "hold_code",
-                    "note",
-                    "tx_hash",
-                    "asked_by",
-                    "decided_by",
-                    "decision_note",
-                    "result",
+                    apps.sites.rules.policy.SiteReference(
+                        field="asked_by", name="payoutresolution_asked_by_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="decided_by", name="payoutresolution_decided_by_site_fk"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("action__in", ["ask_again", "settle", "release"])),
+                        name="payoutresolution_action_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["asked", "approved", "done", "declined", "refused", "overtaken"])
+                        ),
+                        name="payoutresolution_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["asked", "declined", "overtaken"]),
+                            models.Q(
+                                ("decided_by__isnull", False),
+                                models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payoutresolution_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at__isnull", True), ("decided_by__isnull", True)),
+                            models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="payoutresolution_decided_has_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "declined"), _negated=True),
+                            ("decided_by__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="payoutresolution_declined_by",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("note", ""), _negated=True), name="payoutresolution_has_reason"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("action", "settle"),
+                                models.Q(("tx_hash", ""), _negated=True),
+                            ),
+                            models.Q(models.Q(("action", "settle"), _negated=True), ("tx_hash", "")),
+                            _connector="OR",
+                        ),
+                        name="payoutresolution_settle_has_evidence",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["asked", "approved"])),
+                        fields=("site", "payout"),
+                        name="payoutresolution_one_open",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("action", "settle"), ("state__in", ["asked", "done"])),
+                        fields=("site", "tx_hash"),
+                        name="payoutresolution_evidence_once",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["asked"],
+                        edges={
+                            "approved": ["done", "refused", "overtaken"],
+                            "asked": ["approved", "done", "declined", "overtaken"],
+                        },
+                        field="state",
+                        name="payoutresolution_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "payout", "action", "hold_code", "note", "tx_hash", "asked_by"],
+                        name="payoutresolution_frozen",
+                        once=False,
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["decided_by", "decided_at"], name="payoutresolution_decided_once", once=True
+                    ),
+                    apps.payouts.resolution_rules.ResolutionIsTrue(name="payoutresolution_true"),
+                    apps.audit.trail.AuditTrail(
+                        fields=[
+                            "payout",
+                            "action",
+                            "state",
+                            "hold_code",
+                            "note",
+                            "tx_hash",
+                            "asked_by",
+                            "decided_by",
+                            "decision_note",
+                            "result",
+                        ],
+                        name="payoutresolution_audit",
+                    ),
                 ],
-                name="payoutresolution_audit",
-            ),
+            },
         ),
         migrations.AddConstraint(
             model_name="payout",

@@ -49,6 +49,14 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "outgoing event",
                 "verbose_name_plural": "outgoing events",
+                "indexes": [models.Index(fields=["site", "object_id", "id"], name="outgoingevent_object")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT"], name="outgoingevent_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="outgoingevent_site_id_key"),
+                    apps.core.rules.AppendOnly(name="outgoingevent_append_only"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -114,6 +122,26 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "subscription",
                 "verbose_name_plural": "subscriptions",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="subscription_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="subscription_site_id_key"),
+                    models.UniqueConstraint(fields=("site", "name"), name="subscription_name_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("event_types__len__gt", 0)), name="subscription_wants_something"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("url__startswith", "https://"), ("url__startswith", "http://"), _connector="OR"
+                        ),
+                        name="subscription_url_form",
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["name", "url", "event_types", "is_active", "stopped_code", "secret_version"],
+                        name="subscription_audit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -177,6 +205,65 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "delivery",
                 "verbose_name_plural": "deliveries",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "pending")),
+                        fields=["site", "next_attempt_at"],
+                        name="delivery_due",
+                    ),
+                    models.Index(fields=["site", "subscription", "id"], name="delivery_subscription"),
+                    models.Index(fields=["site", "subscription", "status", "id"], name="delivery_sub_status"),
+                    models.Index(fields=["site", "status", "id"], name="delivery_status"),
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="delivery_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="delivery_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="subscription", name="delivery_subscription_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(field="event", name="delivery_event_site_fk"),
+                    models.UniqueConstraint(fields=("site", "event", "subscription"), name="delivery_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("next_attempt_at__isnull", False), ("status", "pending")),
+                            models.Q(
+                                models.Q(("status", "pending"), _negated=True),
+                                ("next_attempt_at__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="delivery_pending_is_due",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("delivered_at__isnull", False), ("status", "delivered")),
+                            models.Q(("status", "delivered"), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="delivery_delivered_has_time",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["pending"],
+                        edges={
+                            "delivered": ["pending"],
+                            "failed": ["pending"],
+                            "pending": ["delivered", "failed"],
+                        },
+                        field="status",
+                        name="delivery_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "subscription", "event"], name="delivery_frozen", once=False
+                    ),
+                    apps.sites.rules.lookup.DueQueue(
+                        due="next_attempt_at",
+                        name="due_sites_deliveries",
+                        reads=["status"],
+                        when="w.status = 'pending'",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -231,153 +318,5 @@ class Migration(migrations.Migration):
                     apps.core.rules.AppendOnly(name="deliverytry_append_only"),
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="outgoingevent",
-            index=models.Index(fields=["site", "object_id", "id"], name="outgoingevent_object"),
-        ),
-        migrations.AddConstraint(
-            model_name="outgoingevent",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT"], name="outgoingevent_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outgoingevent",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="outgoingevent_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="outgoingevent",
-            constraint=apps.core.rules.AppendOnly(name="outgoingevent_append_only"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="subscription_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="subscription_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.UniqueConstraint(fields=("site", "name"), name="subscription_name_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("event_types__len__gt", 0)), name="subscription_wants_something"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("url__startswith", "https://"), ("url__startswith", "http://"), _connector="OR"
-                ),
-                name="subscription_url_form",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscription",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["name", "url", "event_types", "is_active", "stopped_code", "secret_version"],
-                name="subscription_audit",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("status", "pending")),
-                fields=["site", "next_attempt_at"],
-                name="delivery_due",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["site", "subscription", "id"], name="delivery_subscription"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["site", "subscription", "status", "id"], name="delivery_sub_status"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["site", "status", "id"], name="delivery_status"),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="delivery_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="delivery_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="subscription", name="delivery_subscription_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.sites.rules.policy.SiteReference(field="event", name="delivery_event_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(
-                fields=("site", "event", "subscription"), name="delivery_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("next_attempt_at__isnull", False), ("status", "pending")),
-                    models.Q(
-                        models.Q(("status", "pending"), _negated=True), ("next_attempt_at__isnull", True)
-                    ),
-                    _connector="OR",
-                ),
-                name="delivery_pending_is_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("delivered_at__isnull", False), ("status", "delivered")),
-                    models.Q(("status", "delivered"), _negated=True),
-                    _connector="OR",
-                ),
-                name="delivery_delivered_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.core.rules.Transitions(
-                born=["pending"],
-                edges={"delivered": ["pending"], "failed": ["pending"], "pending": ["delivered", "failed"]},
-                field="status",
-                name="delivery_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "subscription", "event"], name="delivery_frozen", once=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=apps.sites.rules.lookup.DueQueue(
-                due="next_attempt_at",
-                name="due_sites_deliveries",
-                reads=["status"],
-                when="w.status = 'pending'",
-            ),
         ),
     ]
