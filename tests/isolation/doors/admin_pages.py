@@ -23,8 +23,6 @@ PLAIN = frozenset(
 )
 
 IdOf = Callable[[type[models.Model]], str]
-
-
 _UNKNOWN_ACTION = "no-such-action"
 # Refused before any form is read: what they might be sent beside the ticked rows is not looked at.
 _NO_FORMS = (_UNKNOWN_ACTION, "delete_selected")
@@ -45,24 +43,31 @@ class AdminPage:
 
 @dataclass(frozen=True)
 class AdminCase:
-    """One request to a page: "{}" stands for an id of ``takes``, "{own}" for the person's own row of the page."""
+    """One request to a page: "{}" stands for an id of ``takes``, "{own}" for the person's own row of the page.
+
+    ``beside``: fields that each take an id of a model of their own.
+    """
 
     page: AdminPage
     method: str
     address: str
     takes: type[models.Model]
     fields: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, type[models.Model]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.address} {' '.join(f'{k}={v}' for k, v in self.fields.items())}".strip()
+        words = [f"{name}={value}" for name, value in self.fields.items()]
+        return " ".join([self.method, self.address, *words, *(["and ids beside"] if self.beside else [])])
 
-    def sent(self, row_id: str, own_id: str) -> tuple[str, dict[str, str]]:
+    def sent(self, id_of: IdOf, own_id: str) -> tuple[str, dict[str, str]]:
         """(address, form fields) with those ids in it."""
+        row_id = id_of(self.takes)
 
         def filled(text: str) -> str:
             return text.replace("{}", row_id).replace("{own}", own_id)
 
         fields = {name: filled(value) for name, value in self.fields.items()}
+        fields |= {name: id_of(model) for name, model in self.beside.items()}
         address = filled(self.address)
         if self.method == "GET" and fields:
             return f"{address}?{urlencode(fields)}", {}
@@ -146,9 +151,8 @@ def _asks(page: AdminPage, model: type[models.Model]) -> Iterator[AdminCase]:
             yield AdminCase(page, method, address, model, {"ids": "{}"})
         if action in _NO_FORMS:
             continue
-        # What else an action asks for: by any of these names, with the own row ticked.
-        for taken, names in _id_fields().items():
-            yield AdminCase(page, "POST", address, taken, {"ids": "{own}"} | dict.fromkeys(names, "{}"))
+        # What else an action asks for, by whatever name, with the own row ticked.
+        yield AdminCase(page, "POST", address, model, {"ids": "{own}"}, _id_fields())
 
 
 def _autocompletes(page: AdminPage) -> Iterator[AdminCase]:
@@ -163,14 +167,11 @@ def _autocompletes(page: AdminPage) -> Iterator[AdminCase]:
             yield AdminCase(page, "GET", page.address, column.related_model, fields)
 
 
-def _id_fields() -> dict[type[models.Model], list[str]]:
-    """By model of a site's row: the names that a form may give to its id, from the foreign keys of all models."""
-    found: dict[type[models.Model], set[str]] = {}
-    for model in admin_site._registry:
-        for column in _foreign_keys(model):
-            if hasattr(column.related_model, "site_id"):
-                found.setdefault(column.related_model, set()).add(column.attname)
-    return {taken: sorted(names) for taken, names in found.items()}
+def _id_fields() -> dict[str, type[models.Model]]:
+    """Names that a form may give to an id of a site's row, from the foreign keys of all models."""
+    columns = [column for model in admin_site._registry for column in _foreign_keys(model)]
+    named = {column.attname: column.related_model for column in columns}
+    return {name: named[name] for name in sorted(named) if hasattr(named[name], "site_id")}
 
 
 def _action_names(model: type[models.Model]) -> list[str]:

@@ -37,12 +37,12 @@ def admin_findings(
     case: AdminCase, client: Any, here: Twin, there: Twin, marks: Collection[str]
 ) -> list[str]:
     """What staff of ``here`` in this browser learn about ``there``; empty when the door holds."""
-    row_id, own_id = _row_id(case.takes, there), _row_id(case.page.model or case.takes, here)
-    foreign, unknown = (
-        admin_asked(client, case.method, *case.sent(each, own_id)) for each in (row_id, str(uuid7()))
-    )
+    own_id = _row_id(case.page.model or case.takes, here)
+    asked_for = case.sent(lambda model: _row_id(model, there), own_id)
+    foreign = admin_asked(client, case.method, *asked_for)
+    unknown = admin_asked(client, case.method, *case.sent(lambda _model: str(uuid7()), own_id))
     found = foreign.differences(unknown)
-    found += [f"shows {mark!r}" for mark in foreign.leaks(marks, row_id)]
+    found += [f"shows {mark!r}" for mark in foreign.leaks(marks, str(asked_for))]
     return found + ([f"failed with {foreign.status}"] if foreign.status >= 500 else [])
 
 
