@@ -19,7 +19,7 @@ from devstack.faults.plan import parse_only, schedule
 from tests.servers import BACKEND, REPOSITORY
 
 # Above twice what a single fault takes on a busy machine.
-SETTLED_WITHIN_S, QUIET_WITHIN_S = 60.0, 5.0
+SETTLED_WITHIN_S, QUIET_WITHIN_S = 45.0, 5.0
 
 
 @pytest.fixture(scope="module", autouse=True)
