@@ -16,9 +16,10 @@ from tests.factories import in_site, make_site, make_subscription
 
 pytestmark = pytest.mark.usefixtures("database")
 ADD = "admin:subscriptions_subscription_add"
+URL = "https://ledger.example.com/hook"
 GOOD = {
     "name": "Ledger",
-    "url": "https://ledger.example.com/hook",
+    "url": URL,
     "event_types": ["order.paid", "payout.paid"],
     "is_active": "on",
 }
@@ -45,7 +46,7 @@ def test_a_new_one_gets_a_secret() -> None:
     assert desk.add().status_code == 302
 
     made = desk.only()
-    assert (made.url, made.event_types) == (GOOD["url"], GOOD["event_types"])
+    assert (made.url, made.event_types) == (URL, GOOD["event_types"])
     assert secret_of(made).startswith("whsec_")
 
 
@@ -85,7 +86,7 @@ def test_one_that_is_switched_on_again_starts_afresh() -> None:
     desk = Desk()
     row = make_subscription(
         desk.site,
-        GOOD["url"],
+        URL,
         is_active=False,
         stopped_code="gone",
         failures_in_a_row=9,
