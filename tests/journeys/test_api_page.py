@@ -31,6 +31,10 @@ TOLD = [
     "paid",
     "approved",
     "0x",
+    "wants you to sign in with your Ethereum account",
+    "host_private",
+    "whsec_",
+    "False",
 ]
 
 

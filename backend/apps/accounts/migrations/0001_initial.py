@@ -103,6 +103,23 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "member",
                 "verbose_name_plural": "members",
+                "indexes": [models.Index(fields=["identity", "site"], name="membership_identity")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="membership_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="membership_site_id_key"),
+                    models.UniqueConstraint(fields=("site", "identity"), name="membership_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["buyer", "operator", "approver", "auditor"])),
+                        name="membership_role_known",
+                    ),
+                    apps.core.rules.Frozen(fields=["site", "identity"], name="membership_frozen", once=False),
+                    apps.audit.trail.AuditTrail(
+                        fields=["identity", "role", "is_active"], name="membership_audit"
+                    ),
+                    apps.accounts.models.MemberSites(name="member_sites"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -142,85 +159,28 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "wallet",
                 "verbose_name_plural": "wallets",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="wallet_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="wallet_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="member", name="wallet_member_site_fk"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_active", True)),
+                        fields=("site", "member"),
+                        name="wallet_one_active",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("address__regex", "^0x[0-9a-fA-F]{40}$")),
+                        name="wallet_address_form",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "member", "address"], name="wallet_frozen", once=False
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["member", "address", "is_active"], name="wallet_audit"
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="membership",
-            index=models.Index(fields=["identity", "site"], name="membership_identity"),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="membership_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="membership_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(fields=("site", "identity"), name="membership_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("role__in", ["buyer", "operator", "approver", "auditor"])),
-                name="membership_role_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "identity"], name="membership_frozen", once=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["identity", "role", "is_active"], name="membership_audit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=apps.accounts.models.MemberSites(name="member_sites"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="wallet_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="wallet_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=apps.sites.rules.policy.SiteReference(field="member", name="wallet_member_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_active", True)), fields=("site", "member"), name="wallet_one_active"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("address__regex", "^0x[0-9a-fA-F]{40}$")), name="wallet_address_form"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "member", "address"], name="wallet_frozen", once=False
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["member", "address", "is_active"], name="wallet_audit"
-            ),
         ),
     ]

@@ -72,6 +72,43 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "dispute",
                 "verbose_name_plural": "disputes",
+                "indexes": [models.Index(fields=["site", "order", "id"], name="dispute_order")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="dispute_site_policy"
+                    ),
+                    apps.sites.rules.policy.SiteReference(field="order", name="dispute_order_site_fk"),
+                    models.UniqueConstraint(
+                        fields=("site", "stripe_dispute_id"), name="dispute_stripe_id_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("stripe_dispute_id", ""), _negated=True), name="dispute_has_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["open", "won", "lost", "closed"])),
+                        name="dispute_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status", "open"), ("settled_at__isnull", False), _connector="OR"
+                        ),
+                        name="dispute_settled_has_time",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["open", "won", "lost", "closed"],
+                        edges={"open": ["won", "lost", "closed"]},
+                        field="status",
+                        name="dispute_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "order", "stripe_dispute_id", "amount_minor"],
+                        name="dispute_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["order", "stripe_dispute_id", "amount_minor", "status"], name="dispute_audit"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -157,6 +194,98 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "refund",
                 "verbose_name_plural": "refunds",
+                "indexes": [models.Index(fields=["site", "order", "id"], name="refund_order")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="refund_site_policy"
+                    ),
+                    apps.sites.rules.policy.SiteReference(field="order", name="refund_order_site_fk"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="requested_by", name="refund_requested_by_site_fk"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("stripe_refund_id", ""), _negated=True),
+                        fields=("site", "stripe_refund_id"),
+                        name="refund_stripe_id_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_minor__gt", 0)), name="refund_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    "requested",
+                                    "pending",
+                                    "requires_action",
+                                    "succeeded",
+                                    "failed",
+                                    "canceled",
+                                ],
+                            )
+                        ),
+                        name="refund_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("origin__in", ["staff", "automatic", "stripe"])),
+                        name="refund_origin_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("origin", "staff"), _negated=True),
+                            models.Q(
+                                ("requested_by__isnull", False), models.Q(("reason", ""), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="refund_of_staff_has_reason",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["requested", "failed"]),
+                            models.Q(("stripe_refund_id", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="refund_at_stripe_has_id",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "succeeded"), _negated=True),
+                            ("settled_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="refund_settled_has_time",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["requested", "pending", "requires_action", "succeeded", "failed", "canceled"],
+                        edges={
+                            "pending": ["requires_action", "succeeded", "failed", "canceled"],
+                            "requested": ["pending", "requires_action", "succeeded", "failed", "canceled"],
+                            "requires_action": ["pending", "succeeded", "failed", "canceled"],
+                            "succeeded": ["failed"],
+                        },
+                        field="status",
+                        name="refund_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "order", "amount_minor", "origin", "reason", "requested_by"],
+                        name="refund_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=[
+                            "order",
+                            "amount_minor",
+                            "reason",
+                            "requested_by",
+                            "status",
+                            "stripe_refund_id",
+                            "failure_code",
+                        ],
+                        name="refund_audit",
+                    ),
+                ],
             },
         ),
         migrations.RemoveConstraint(
@@ -196,192 +325,6 @@ class Migration(migrations.Migration):
                     "problem_code",
                 ],
                 name="order_audit",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="dispute",
-            index=models.Index(fields=["site", "order", "id"], name="dispute_order"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="dispute_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=apps.sites.rules.policy.SiteReference(field="order", name="dispute_order_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.UniqueConstraint(
-                fields=("site", "stripe_dispute_id"), name="dispute_stripe_id_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("stripe_dispute_id", ""), _negated=True), name="dispute_has_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["open", "won", "lost", "closed"])),
-                name="dispute_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status", "open"), ("settled_at__isnull", False), _connector="OR"),
-                name="dispute_settled_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=apps.core.rules.Transitions(
-                born=["open", "won", "lost", "closed"],
-                edges={"open": ["won", "lost", "closed"]},
-                field="status",
-                name="dispute_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "order", "stripe_dispute_id", "amount_minor"],
-                name="dispute_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dispute",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["order", "stripe_dispute_id", "amount_minor", "status"], name="dispute_audit"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refund",
-            index=models.Index(fields=["site", "order", "id"], name="refund_order"),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="refund_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.sites.rules.policy.SiteReference(field="order", name="refund_order_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="requested_by", name="refund_requested_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("stripe_refund_id", ""), _negated=True),
-                fields=("site", "stripe_refund_id"),
-                name="refund_stripe_id_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor__gt", 0)), name="refund_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        ["requested", "pending", "requires_action", "succeeded", "failed", "canceled"],
-                    )
-                ),
-                name="refund_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("origin__in", ["staff", "automatic", "stripe"])),
-                name="refund_origin_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("origin", "staff"), _negated=True),
-                    models.Q(("requested_by__isnull", False), models.Q(("reason", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="refund_of_staff_has_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["requested", "failed"]),
-                    models.Q(("stripe_refund_id", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="refund_at_stripe_has_id",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "succeeded"), _negated=True),
-                    ("settled_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="refund_settled_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.core.rules.Transitions(
-                born=["requested", "pending", "requires_action", "succeeded", "failed", "canceled"],
-                edges={
-                    "pending": ["requires_action", "succeeded", "failed", "canceled"],
-                    "requested": ["pending", "requires_action", "succeeded", "failed", "canceled"],
-                    "requires_action": ["pending", "succeeded", "failed", "canceled"],
-                    "succeeded": ["failed"],
-                },
-                field="status",
-                name="refund_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "order", "amount_minor", "origin", "reason", "requested_by"],
-                name="refund_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=[
-                    "order",
-                    "amount_minor",
-                    "reason",
-                    "requested_by",
-                    "status",
-                    "stripe_refund_id",
-                    "failure_code",
-                ],
-                name="refund_audit",
             ),
         ),
     ]

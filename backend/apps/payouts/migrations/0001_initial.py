@@ -109,6 +109,72 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "payout batch",
                 "verbose_name_plural": "payout batches",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="payoutbatch_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="payoutbatch_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="asset", name="payoutbatch_asset_site_fk"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="requested_by", name="payoutbatch_requested_by_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="decided_by", name="payoutbatch_decided_by_site_fk"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["draft", "approved", "rejected"])),
+                        name="payoutbatch_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("total_base_units__gt", 0)), name="payoutbatch_total_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "approved"), _negated=True),
+                            ("rule", "none"),
+                            models.Q(("rule", "one_person"), ("decided_by__isnull", False)),
+                            models.Q(
+                                ("rule", "two_people"),
+                                ("decided_by__isnull", False),
+                                models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payoutbatch_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status", "draft"), ("decided_at__isnull", False), _connector="OR"
+                        ),
+                        name="payoutbatch_decided_has_time",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["draft"],
+                        edges={"draft": ["approved", "rejected"]},
+                        field="status",
+                        name="payoutbatch_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=[
+                            "site",
+                            "asset",
+                            "rule",
+                            "plan_sha256",
+                            "total_base_units",
+                            "payout_count",
+                            "requested_by",
+                        ],
+                        name="payoutbatch_frozen",
+                        once=False,
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["decided_by", "decided_at"], name="payoutbatch_decided_once", once=True
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["status", "plan_sha256", "requested_by", "decided_by", "reason"],
+                        name="payoutbatch_audit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -185,6 +251,100 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "payout",
                 "verbose_name_plural": "payouts",
+                "indexes": [
+                    models.Index(fields=["site", "batch", "id"], name="payout_batch"),
+                    models.Index(
+                        condition=models.Q(("next_attempt_at__isnull", False)),
+                        fields=["site", "next_attempt_at"],
+                        name="payout_due",
+                    ),
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="payout_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="payout_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="batch", name="payout_batch_site_fk"),
+                    apps.sites.rules.policy.SiteReference(field="asset", name="payout_asset_site_fk"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_base_units__gt", 0)), name="payout_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    "awaiting_approval",
+                                    "ready",
+                                    "submitting",
+                                    "submitted",
+                                    "paid",
+                                    "failed",
+                                    "held",
+                                    "cancelled",
+                                ],
+                            )
+                        ),
+                        name="payout_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "paid"), _negated=True),
+                            models.Q(("tx_hash", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="payout_paid_has_hash",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "held"), _negated=True),
+                            models.Q(("hold_code", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="payout_held_has_code",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("next_attempt_at__isnull", False),
+                                ("status__in", ["ready", "submitting", "submitted"]),
+                            ),
+                            models.Q(
+                                ("next_attempt_at__isnull", True),
+                                ("status__in", ["awaiting_approval", "paid", "failed", "cancelled"]),
+                            ),
+                            ("status", "held"),
+                            _connector="OR",
+                        ),
+                        name="payout_in_work_is_due",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["awaiting_approval"],
+                        edges={
+                            "awaiting_approval": ["ready", "cancelled"],
+                            "held": ["submitted", "paid", "failed"],
+                            "ready": ["submitting", "cancelled"],
+                            "submitted": ["paid", "failed", "held"],
+                            "submitting": ["submitted", "paid", "failed", "held"],
+                        },
+                        field="status",
+                        name="payout_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "batch", "asset", "to_address", "amount_base_units"],
+                        name="payout_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["status", "hold_code", "tx_hash"], name="payout_audit"
+                    ),
+                    apps.sites.rules.lookup.DueQueue(
+                        due="next_attempt_at",
+                        name="due_sites_payouts",
+                        reads=[],
+                        when="w.next_attempt_at IS NOT NULL",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -294,241 +454,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="payoutbatch_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="payoutbatch_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.sites.rules.policy.SiteReference(field="asset", name="payoutbatch_asset_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="requested_by", name="payoutbatch_requested_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="decided_by", name="payoutbatch_decided_by_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["draft", "approved", "rejected"])),
-                name="payoutbatch_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("total_base_units__gt", 0)), name="payoutbatch_total_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "approved"), _negated=True),
-                    ("rule", "none"),
-                    models.Q(("rule", "one_person"), ("decided_by__isnull", False)),
-                    models.Q(
-                        ("rule", "two_people"),
-                        ("decided_by__isnull", False),
-                        models.Q(("decided_by", models.F("requested_by")), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="payoutbatch_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status", "draft"), ("decided_at__isnull", False), _connector="OR"),
-                name="payoutbatch_decided_has_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.core.rules.Transitions(
-                born=["draft"],
-                edges={"draft": ["approved", "rejected"]},
-                field="status",
-                name="payoutbatch_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.core.rules.Frozen(
-                fields=[
-                    "site",
-                    "asset",
-                    "rule",
-                    "plan_sha256",
-                    "total_base_units",
-                    "payout_count",
-                    "requested_by",
-                ],
-                name="payoutbatch_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.core.rules.Frozen(
-                fields=["decided_by", "decided_at"], name="payoutbatch_decided_once", once=True
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payoutbatch",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["status", "plan_sha256", "requested_by", "decided_by", "reason"],
-                name="payoutbatch_audit",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="payout",
-            index=models.Index(fields=["site", "batch", "id"], name="payout_batch"),
-        ),
-        migrations.AddIndex(
-            model_name="payout",
-            index=models.Index(
-                condition=models.Q(("next_attempt_at__isnull", False)),
-                fields=["site", "next_attempt_at"],
-                name="payout_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="payout_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="payout_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.sites.rules.policy.SiteReference(field="batch", name="payout_batch_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.sites.rules.policy.SiteReference(field="asset", name="payout_asset_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_base_units__gt", 0)), name="payout_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        [
-                            "awaiting_approval",
-                            "ready",
-                            "submitting",
-                            "submitted",
-                            "paid",
-                            "failed",
-                            "held",
-                            "cancelled",
-                        ],
-                    )
-                ),
-                name="payout_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "paid"), _negated=True),
-                    models.Q(("tx_hash", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="payout_paid_has_hash",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "held"), _negated=True),
-                    models.Q(("hold_code", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="payout_held_has_code",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("next_attempt_at__isnull", False),
-                        ("status__in", ["ready", "submitting", "submitted"]),
-                    ),
-                    models.Q(
-                        ("next_attempt_at__isnull", True),
-                        ("status__in", ["awaiting_approval", "paid", "failed", "cancelled"]),
-                    ),
-                    ("status", "held"),
-                    _connector="OR",
-                ),
-                name="payout_in_work_is_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.core.rules.Transitions(
-                born=["awaiting_approval"],
-                edges={
-                    "awaiting_approval": ["ready", "cancelled"],
-                    "held": ["submitted", "paid", "failed"],
-                    "ready": ["submitting", "cancelled"],
-                    "submitted": ["paid", "failed", "held"],
-                    "submitting": ["submitted", "paid", "failed", "held"],
-                },
-                field="status",
-                name="payout_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "batch", "asset", "to_address", "amount_base_units"],
-                name="payout_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["status", "hold_code", "tx_hash"], name="payout_audit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payout",
-            constraint=apps.sites.rules.lookup.DueQueue(
-                due="next_attempt_at",
-                name="due_sites_payouts",
-                reads=[],
-                when="w.next_attempt_at IS NOT NULL",
-            ),
         ),
     ]

@@ -103,6 +103,61 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "tier",
                 "verbose_name_plural": "tiers",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="tier_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="tier_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="asset", name="tier_asset_site_fk"),
+                    apps.sites.rules.policy.SiteReference(field="policy", name="tier_policy_site_fk"),
+                    models.CheckConstraint(
+                        condition=models.Q(("price_minor__gt", 0)), name="tier_price_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("tokens_per_unit_base_units__gt", 0)), name="tier_tokens_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("supply_units__gt", 0)), name="tier_supply_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "supply_units__gte",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("reserved_units"), "+", models.F("sold_units")
+                                ),
+                            )
+                        ),
+                        name="tier_not_oversold",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="tier_currency_form"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("closes_at__isnull", True),
+                            ("closes_at__gt", models.F("opens_at")),
+                            _connector="OR",
+                        ),
+                        name="tier_window_forward",
+                    ),
+                    apps.core.rules.Frozen(fields=["site", "asset"], name="tier_frozen", once=False),
+                    apps.audit.trail.AuditTrail(
+                        fields=[
+                            "name",
+                            "price_minor",
+                            "currency",
+                            "tokens_per_unit_base_units",
+                            "supply_units",
+                            "per_buyer_limit_units",
+                            "opens_at",
+                            "closes_at",
+                            "is_active",
+                            "policy",
+                        ],
+                        name="tier_audit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -154,117 +209,17 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "units of a buyer",
                 "verbose_name_plural": "units of buyers",
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="tier_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="tier_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=apps.sites.rules.policy.SiteReference(field="asset", name="tier_asset_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=apps.sites.rules.policy.SiteReference(field="policy", name="tier_policy_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("price_minor__gt", 0)), name="tier_price_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tokens_per_unit_base_units__gt", 0)), name="tier_tokens_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("supply_units__gt", 0)), name="tier_supply_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "supply_units__gte",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("reserved_units"), "+", models.F("sold_units")
-                        ),
-                    )
-                ),
-                name="tier_not_oversold",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="tier_currency_form"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("closes_at__isnull", True), ("closes_at__gt", models.F("opens_at")), _connector="OR"
-                ),
-                name="tier_window_forward",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=apps.core.rules.Frozen(fields=["site", "asset"], name="tier_frozen", once=False),
-        ),
-        migrations.AddConstraint(
-            model_name="tier",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=[
-                    "name",
-                    "price_minor",
-                    "currency",
-                    "tokens_per_unit_base_units",
-                    "supply_units",
-                    "per_buyer_limit_units",
-                    "opens_at",
-                    "closes_at",
-                    "is_active",
-                    "policy",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="buyerunits_site_policy"
+                    ),
+                    apps.sites.rules.policy.SiteReference(field="tier", name="buyerunits_tier_site_fk"),
+                    apps.sites.rules.policy.SiteReference(field="buyer", name="buyerunits_buyer_site_fk"),
+                    models.UniqueConstraint(fields=("site", "tier", "buyer"), name="buyerunits_once"),
+                    apps.core.rules.Frozen(
+                        fields=["site", "tier", "buyer"], name="buyerunits_frozen", once=False
+                    ),
                 ],
-                name="tier_audit",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="buyerunits",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="buyerunits_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="buyerunits",
-            constraint=apps.sites.rules.policy.SiteReference(field="tier", name="buyerunits_tier_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="buyerunits",
-            constraint=apps.sites.rules.policy.SiteReference(field="buyer", name="buyerunits_buyer_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="buyerunits",
-            constraint=models.UniqueConstraint(fields=("site", "tier", "buyer"), name="buyerunits_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="buyerunits",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "tier", "buyer"], name="buyerunits_frozen", once=False
-            ),
+            },
         ),
     ]

@@ -74,6 +74,40 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "allocation",
                 "verbose_name_plural": "allocations",
+                "indexes": [
+                    models.Index(fields=["site", "beneficiary", "id"], name="allocation_beneficiary")
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="allocation_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="allocation_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="asset", name="allocation_asset_site_fk"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="beneficiary", name="allocation_beneficiary_site_fk"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("site", "source_kind", "source_id"), name="allocation_source_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_base_units__gt", 0)), name="allocation_amount_positive"
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=[
+                            "site",
+                            "asset",
+                            "beneficiary",
+                            "amount_base_units",
+                            "source_kind",
+                            "source_id",
+                        ],
+                        name="allocation_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=["beneficiary", "amount_base_units", "source_id"], name="allocation_audit"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -158,6 +192,75 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "vesting policy",
                 "verbose_name_plural": "vesting policies",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("starts_at__isnull", True),
+                            (
+                                "starts_at__range",
+                                (
+                                    datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                                    datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="vestingpolicy_start_is_sane",
+                    ),
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="vestingpolicy_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="vestingpolicy_site_id_key"),
+                    models.UniqueConstraint(
+                        fields=("site", "name", "version"), name="vestingpolicy_version_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("tge_basis_points__lte", 10000),
+                            ("period_count__gte", 1),
+                            ("parts__lte", 10000),
+                            models.Q(
+                                models.Q(("parts", 0), ("tge_basis_points", 10000)),
+                                models.Q(("parts__gte", 1), ("tge_basis_points__lt", 10000)),
+                                _connector="OR",
+                            ),
+                            ("cliff_unit__in", ["day", "week", "month", "quarter", "year"]),
+                            ("period_unit__in", ["day", "week", "month", "quarter", "year"]),
+                        ),
+                        name="vestingpolicy_terms_make_a_whole",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=[
+                            "site",
+                            "name",
+                            "version",
+                            "starts_at",
+                            "tge_basis_points",
+                            "cliff_count",
+                            "cliff_unit",
+                            "parts",
+                            "period_count",
+                            "period_unit",
+                        ],
+                        name="vestingpolicy_frozen",
+                        once=False,
+                    ),
+                    apps.audit.trail.AuditTrail(
+                        fields=[
+                            "name",
+                            "version",
+                            "starts_at",
+                            "is_active",
+                            "tge_basis_points",
+                            "cliff_count",
+                            "cliff_unit",
+                            "parts",
+                            "period_count",
+                            "period_unit",
+                        ],
+                        name="vestingpolicy_audit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -252,6 +355,57 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "vesting schedule",
                 "verbose_name_plural": "vesting schedules",
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="vestingschedule_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="vestingschedule_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="allocation", name="vestingschedule_allocation_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="policy", name="vestingschedule_policy_site_fk"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("site", "allocation"), name="vestingschedule_one_an_allocation"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("total_base_units__gt", 0)), name="vestingschedule_total_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("tge_basis_points__lte", 10000),
+                            ("period_count__gte", 1),
+                            ("parts__lte", 10000),
+                            models.Q(
+                                models.Q(("parts", 0), ("tge_basis_points", 10000)),
+                                models.Q(("parts__gte", 1), ("tge_basis_points__lt", 10000)),
+                                _connector="OR",
+                            ),
+                            ("cliff_unit__in", ["day", "week", "month", "quarter", "year"]),
+                            ("period_unit__in", ["day", "week", "month", "quarter", "year"]),
+                        ),
+                        name="vestingschedule_terms_make_a_whole",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=[
+                            "site",
+                            "allocation",
+                            "policy",
+                            "start_at",
+                            "total_base_units",
+                            "tge_basis_points",
+                            "cliff_count",
+                            "cliff_unit",
+                            "parts",
+                            "period_count",
+                            "period_unit",
+                        ],
+                        name="vestingschedule_frozen",
+                        once=False,
+                    ),
+                    apps.vesting.rules.ReleasesMatchSchedule(name="vestingschedule_releases_sum"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -333,361 +487,95 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "release",
                 "verbose_name_plural": "releases",
-            },
-        ),
-        migrations.AddIndex(
-            model_name="allocation",
-            index=models.Index(fields=["site", "beneficiary", "id"], name="allocation_beneficiary"),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="allocation_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="allocation_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=apps.sites.rules.policy.SiteReference(field="asset", name="allocation_asset_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="beneficiary", name="allocation_beneficiary_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=models.UniqueConstraint(
-                fields=("site", "source_kind", "source_id"), name="allocation_source_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_base_units__gt", 0)), name="allocation_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "asset", "beneficiary", "amount_base_units", "source_kind", "source_id"],
-                name="allocation_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="allocation",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["beneficiary", "amount_base_units", "source_id"], name="allocation_audit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("starts_at__isnull", True),
-                    (
-                        "starts_at__range",
-                        (
-                            datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.UTC),
-                            datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "locked")),
+                        fields=["site", "unlock_at"],
+                        name="release_due_unlock",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "unlocked")),
+                        fields=["site", "unlock_at", "id"],
+                        name="release_payable",
+                    ),
+                    models.Index(fields=["site", "allocation", "unlock_at", "id"], name="release_allocation"),
+                    models.Index(
+                        condition=models.Q(("payout__isnull", False)),
+                        fields=["site", "payout"],
+                        name="release_payout",
+                    ),
+                ],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT", "UPDATE"], name="release_site_policy"
+                    ),
+                    models.UniqueConstraint(fields=("site", "id"), name="release_site_id_key"),
+                    apps.sites.rules.policy.SiteReference(field="schedule", name="release_schedule_site_fk"),
+                    apps.sites.rules.policy.SiteReference(
+                        field="allocation", name="release_allocation_site_fk"
+                    ),
+                    apps.sites.rules.policy.SiteReference(field="payout", name="release_payout_site_fk"),
+                    models.UniqueConstraint(
+                        fields=("site", "schedule", "number"), name="release_number_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_base_units__gt", 0)), name="release_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                ["locked", "unlocked", "processing", "held", "released", "frozen", "revoked"],
+                            )
                         ),
+                        name="release_status_known",
                     ),
-                    _connector="OR",
-                ),
-                name="vestingpolicy_start_is_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="vestingpolicy_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="vestingpolicy_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=models.UniqueConstraint(
-                fields=("site", "name", "version"), name="vestingpolicy_version_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("tge_basis_points__lte", 10000),
-                    ("period_count__gte", 1),
-                    ("parts__lte", 10000),
-                    models.Q(
-                        models.Q(("parts", 0), ("tge_basis_points", 10000)),
-                        models.Q(("parts__gte", 1), ("tge_basis_points__lt", 10000)),
-                        _connector="OR",
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("payout__isnull", False), ("status__in", ["processing", "held", "released"])
+                            ),
+                            models.Q(
+                                ("payout__isnull", True),
+                                ("status__in", ["locked", "unlocked", "frozen", "revoked"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="release_payout_while_in_flight",
                     ),
-                    ("cliff_unit__in", ["day", "week", "month", "quarter", "year"]),
-                    ("period_unit__in", ["day", "week", "month", "quarter", "year"]),
-                ),
-                name="vestingpolicy_terms_make_a_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=apps.core.rules.Frozen(
-                fields=[
-                    "site",
-                    "name",
-                    "version",
-                    "starts_at",
-                    "tge_basis_points",
-                    "cliff_count",
-                    "cliff_unit",
-                    "parts",
-                    "period_count",
-                    "period_unit",
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "released"), _negated=True),
+                            models.Q(
+                                models.Q(("tx_hash", ""), _negated=True), ("released_at__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="release_released_has_hash",
+                    ),
+                    apps.core.rules.Transitions(
+                        born=["locked"],
+                        edges={
+                            "frozen": ["locked", "unlocked", "revoked"],
+                            "held": ["processing", "released", "unlocked"],
+                            "locked": ["unlocked", "frozen", "revoked"],
+                            "processing": ["released", "unlocked", "held"],
+                            "unlocked": ["processing", "frozen", "revoked"],
+                        },
+                        field="status",
+                        name="release_states",
+                    ),
+                    apps.core.rules.Frozen(
+                        fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
+                        name="release_frozen",
+                        once=False,
+                    ),
+                    apps.vesting.rules.ReleasesWithinSchedule(name="release_sum_within_schedule"),
+                    apps.audit.trail.AuditTrail(fields=["status", "payout", "tx_hash"], name="release_audit"),
+                    apps.sites.rules.lookup.DueQueue(
+                        due="unlock_at", name="due_sites_unlock", reads=["status"], when="w.status = 'locked'"
+                    ),
                 ],
-                name="vestingpolicy_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingpolicy",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=[
-                    "name",
-                    "version",
-                    "starts_at",
-                    "is_active",
-                    "tge_basis_points",
-                    "cliff_count",
-                    "cliff_unit",
-                    "parts",
-                    "period_count",
-                    "period_unit",
-                ],
-                name="vestingpolicy_audit",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="vestingschedule_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="vestingschedule_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="allocation", name="vestingschedule_allocation_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="policy", name="vestingschedule_policy_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=models.UniqueConstraint(
-                fields=("site", "allocation"), name="vestingschedule_one_an_allocation"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("total_base_units__gt", 0)), name="vestingschedule_total_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("tge_basis_points__lte", 10000),
-                    ("period_count__gte", 1),
-                    ("parts__lte", 10000),
-                    models.Q(
-                        models.Q(("parts", 0), ("tge_basis_points", 10000)),
-                        models.Q(("parts__gte", 1), ("tge_basis_points__lt", 10000)),
-                        _connector="OR",
-                    ),
-                    ("cliff_unit__in", ["day", "week", "month", "quarter", "year"]),
-                    ("period_unit__in", ["day", "week", "month", "quarter", "year"]),
-                ),
-                name="vestingschedule_terms_make_a_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=apps.core.rules.Frozen(
-                fields=[
-                    "site",
-                    "allocation",
-                    "policy",
-                    "start_at",
-                    "total_base_units",
-                    "tge_basis_points",
-                    "cliff_count",
-                    "cliff_unit",
-                    "parts",
-                    "period_count",
-                    "period_unit",
-                ],
-                name="vestingschedule_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="vestingschedule",
-            constraint=apps.vesting.rules.ReleasesMatchSchedule(name="vestingschedule_releases_sum"),
-        ),
-        migrations.AddIndex(
-            model_name="release",
-            index=models.Index(
-                condition=models.Q(("status", "locked")),
-                fields=["site", "unlock_at"],
-                name="release_due_unlock",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="release",
-            index=models.Index(
-                condition=models.Q(("status", "unlocked")),
-                fields=["site", "unlock_at", "id"],
-                name="release_payable",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="release",
-            index=models.Index(fields=["site", "allocation", "unlock_at", "id"], name="release_allocation"),
-        ),
-        migrations.AddIndex(
-            model_name="release",
-            index=models.Index(
-                condition=models.Q(("payout__isnull", False)),
-                fields=["site", "payout"],
-                name="release_payout",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT", "UPDATE"], name="release_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.UniqueConstraint(fields=("site", "id"), name="release_site_id_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="schedule", name="release_schedule_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="allocation", name="release_allocation_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.sites.rules.policy.SiteReference(field="payout", name="release_payout_site_fk"),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.UniqueConstraint(
-                fields=("site", "schedule", "number"), name="release_number_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_base_units__gt", 0)), name="release_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        ["locked", "unlocked", "processing", "held", "released", "frozen", "revoked"],
-                    )
-                ),
-                name="release_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("payout__isnull", False), ("status__in", ["processing", "held", "released"])),
-                    models.Q(
-                        ("payout__isnull", True), ("status__in", ["locked", "unlocked", "frozen", "revoked"])
-                    ),
-                    _connector="OR",
-                ),
-                name="release_payout_while_in_flight",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "released"), _negated=True),
-                    models.Q(models.Q(("tx_hash", ""), _negated=True), ("released_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="release_released_has_hash",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.core.rules.Transitions(
-                born=["locked"],
-                edges={
-                    "frozen": ["locked", "unlocked", "revoked"],
-                    "held": ["processing", "released", "unlocked"],
-                    "locked": ["unlocked", "frozen", "revoked"],
-                    "processing": ["released", "unlocked", "held"],
-                    "unlocked": ["processing", "frozen", "revoked"],
-                },
-                field="status",
-                name="release_states",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.core.rules.Frozen(
-                fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
-                name="release_frozen",
-                once=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.vesting.rules.ReleasesWithinSchedule(name="release_sum_within_schedule"),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["status", "payout", "tx_hash"], name="release_audit"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="release",
-            constraint=apps.sites.rules.lookup.DueQueue(
-                due="unlock_at", name="due_sites_unlock", reads=["status"], when="w.status = 'locked'"
-            ),
+            },
         ),
     ]

@@ -57,6 +57,23 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "receivable",
                 "verbose_name_plural": "receivables",
+                "indexes": [models.Index(fields=["site", "allocation"], name="receivable_allocation")],
+                "constraints": [
+                    apps.sites.rules.policy.SitePolicy(
+                        grants=["SELECT", "INSERT"], name="receivable_site_policy"
+                    ),
+                    apps.sites.rules.policy.SiteReference(
+                        field="allocation", name="receivable_allocation_site_fk"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_base_units__gt", 0)), name="receivable_amount_positive"
+                    ),
+                    apps.core.rules.AppendOnly(name="receivable_append_only"),
+                    apps.vesting.rules.ReceivablesWithinReleased(name="receivable_within_released"),
+                    apps.audit.trail.AuditTrail(
+                        fields=["allocation", "amount_base_units", "cause_id"], name="receivable_audit"
+                    ),
+                ],
             },
         ),
         migrations.RemoveConstraint(
@@ -207,41 +224,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="release",
             constraint=apps.vesting.rules.SplitsAreWhole(name="release_split_whole"),
-        ),
-        migrations.AddIndex(
-            model_name="receivable",
-            index=models.Index(fields=["site", "allocation"], name="receivable_allocation"),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=apps.sites.rules.policy.SitePolicy(
-                grants=["SELECT", "INSERT"], name="receivable_site_policy"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=apps.sites.rules.policy.SiteReference(
-                field="allocation", name="receivable_allocation_site_fk"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_base_units__gt", 0)), name="receivable_amount_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=apps.core.rules.AppendOnly(name="receivable_append_only"),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=apps.vesting.rules.ReceivablesWithinReleased(name="receivable_within_released"),
-        ),
-        migrations.AddConstraint(
-            model_name="receivable",
-            constraint=apps.audit.trail.AuditTrail(
-                fields=["allocation", "amount_base_units", "cause_id"], name="receivable_audit"
-            ),
         ),
     ]
