@@ -24,6 +24,12 @@ from tests.payouts.scenes import TOKEN, Scene, order_fault, transfers, wait_for_
 CREATE = "transactions.create"
 MORE_THAN_THERE_IS = 10**10 * TOKEN
 EVIDENCE = "0x" + "ab" * 32
+# Past every rule: a payout beside the held one that was paid by this transaction.
+OF_ANOTHER_PAYOUT = (
+    "INSERT INTO payouts_payout SELECT (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid(), "
+    "'status', 'paid', 'tx_hash', %s::text, 'settled_at', now(), 'next_attempt_at', NULL))).* "
+    "FROM payouts_payout p WHERE status = 'held'"
+)
 
 
 class HeldScene(Scene):

@@ -11,8 +11,9 @@ from django.db import IntegrityError
 from apps.payouts.models import Payout
 from apps.payouts.resolution_models import PayoutResolution
 from devstack.fireblocks_sandbox import FireblocksSandbox
+from tests.databases import rules_off
 from tests.factories import in_site
-from tests.payouts.held_scenes import EVIDENCE, HeldScene, held_unknown
+from tests.payouts.held_scenes import EVIDENCE, OF_ANOTHER_PAYOUT, HeldScene, held_unknown
 
 pytestmark = pytest.mark.usefixtures("database", "bells_lost")
 DECIDE = "UPDATE payouts_payoutresolution SET state = %s, decided_by_id = %s, decided_at = now()"
@@ -117,3 +118,24 @@ def test_nothing_waits_about_a_payout_that_went_on(scene: HeldScene) -> None:
     statement = "UPDATE payouts_payout SET status = 'submitted', next_attempt_at = now()"
     with pytest.raises(IntegrityError, match="still waits"):
         scene.sql(statement)
+
+
+def test_another_payout_s_transaction_settles_nothing(scene: HeldScene, admin_connection: Any) -> None:
+    scene.ask("settle", tx_hash=EVIDENCE)
+    with rules_off(admin_connection) as cursor:
+        cursor.execute(OF_ANOTHER_PAYOUT, [EVIDENCE])
+    assert refused_by(scene, DECIDE, "done", scene.approver.id) == "payoutresolution_evidence_its_own"
+
+
+def test_a_transaction_sent_for_another_payout_is_no_evidence(
+    scene: HeldScene, admin_connection: Any
+) -> None:
+    scene.ask("settle", tx_hash=EVIDENCE)
+    with rules_off(admin_connection) as cursor:
+        cursor.execute(
+            "INSERT INTO payouts_payoutattempt SELECT (jsonb_populate_record(a, jsonb_build_object('id', "
+            "gen_random_uuid(), 'payout_id', gen_random_uuid(), 'external_id', 'x', 'tx_hash', %s::text))).* "
+            "FROM payouts_payoutattempt a",
+            [EVIDENCE],
+        )
+    assert refused_by(scene, DECIDE, "done", scene.approver.id) == "payoutresolution_evidence_its_own"

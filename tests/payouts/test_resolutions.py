@@ -21,9 +21,18 @@ from apps.payouts.resolutions import resolution_approve, resolution_decline
 from apps.payouts.settlement import STALE, Verdict, settle, write
 from apps.payouts.submission import payout_check_now
 from devstack.fireblocks_sandbox import FireblocksSandbox
+from tests.databases import rules_off
 from tests.factories import in_site
-from tests.payouts.held_scenes import EVIDENCE, HeldScene, held_after, held_by_mistake, held_unknown, refusal
-from tests.payouts.scenes import Thread, order_fault, transfers, wait_until_blocked
+from tests.payouts.held_scenes import (
+    EVIDENCE,
+    OF_ANOTHER_PAYOUT,
+    HeldScene,
+    held_after,
+    held_by_mistake,
+    held_unknown,
+    refusal,
+)
+from tests.payouts.scenes import Thread, order_fault, transfers, wait_for_status, wait_until_blocked
 
 pytestmark = pytest.mark.usefixtures("database", "bells_lost")
 HELD = (["held"], ["open"], ["held"])
@@ -164,6 +173,31 @@ def test_one_transaction_settles_one_payout(half_done: HeldScene) -> None:
     half_done.work()
     half_done.hold()
     assert refusal(lambda: half_done.ask("settle", tx_hash=EVIDENCE)) == (409, "evidence_used")
+
+
+def test_the_transaction_of_a_paid_payout_settles_no_other(fireblocks_sandbox: FireblocksSandbox) -> None:
+    # given a payout that the provider paid, and another one that is held
+    scene = HeldScene(fireblocks_sandbox)
+    scene.work()
+    wait_for_status(fireblocks_sandbox, "COMPLETED")
+    assert scene.later() == {"paid": 1}
+    paid_by = scene.payout().tx_hash
+    scene.unlocked(scene.buyer(), 5)
+    scene.pay()
+    scene.work()
+    scene.hold()
+    # then its hash is no evidence, in whatever case it is written
+    assert refusal(lambda: scene.ask("settle", tx_hash=paid_by.upper())) == (409, "evidence_used")
+
+
+def test_a_transaction_that_turns_out_to_be_another_s_is_not_approved(
+    half_done: HeldScene, admin_connection: Any
+) -> None:
+    asked = half_done.ask("settle", tx_hash=EVIDENCE)
+    with rules_off(admin_connection) as cursor:
+        cursor.execute(OF_ANOTHER_PAYOUT, [EVIDENCE])
+    assert refusal(lambda: half_done.approve(asked)) == (409, "evidence_used")
+    assert half_done.resolution() == ("asked", "")
 
 
 # Release back

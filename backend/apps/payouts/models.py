@@ -156,6 +156,8 @@ class Payout(SiteOwned):
                 name="payout_settled_time",
             ),
             models.Index(fields=["site", "id"], condition=Q(status="held"), name="payout_held"),
+            # Whose is this transaction? Asked before it settles a held payout.
+            models.Index(fields=["site", "tx_hash"], condition=~Q(tx_hash=""), name="payout_hash"),
         ]
         constraints = [
             *site_rules("payout", references=["batch", "asset"]),
@@ -245,6 +247,9 @@ class PayoutAttempt(SiteOwned):
     class Meta:
         verbose_name = _("payout attempt")
         verbose_name_plural = _("payout attempts")
+        indexes = [
+            models.Index(fields=["site", "tx_hash"], condition=~Q(tx_hash=""), name="payoutattempt_hash"),
+        ]
         constraints = [
             *site_rules("payoutattempt", references=["payout"]),
             models.UniqueConstraint(fields=["site", "payout", "number"], name="payoutattempt_number_once"),

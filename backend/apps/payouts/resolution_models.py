@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Membership
 from apps.audit.trail import AuditTrail
 from apps.core.rules import Frozen, Transitions
-from apps.payouts.resolution_rules import ResolutionIsTrue
+from apps.payouts.resolution_rules import EvidenceIsItsOwn, ResolutionIsTrue
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.policy import site_rules
 
@@ -112,6 +112,7 @@ class PayoutResolution(SiteOwned):
             ),
             Frozen(name="payoutresolution_decided_once", fields=["decided_by", "decided_at"], once=True),
             ResolutionIsTrue(name="payoutresolution_true"),
+            EvidenceIsItsOwn(name="payoutresolution_evidence_its_own"),
             AuditTrail(
                 name="payoutresolution_audit",
                 fields=[

@@ -8,6 +8,8 @@ from apps.core.rules import TriggerRule, refuse, table
 
 _RESOLUTIONS = "public.payouts_payoutresolution"
 _PAYOUTS = "public.payouts_payout"
+_ATTEMPTS = "public.payouts_payoutattempt"
+_TRANSFERS, _SIGNED = "public.payouts_evmtransfer", "public.payouts_evmtransaction"
 
 
 class HeldLeavesByDecision(TriggerRule):
@@ -74,5 +76,33 @@ class ResolutionIsTrue(TriggerRule):
             (
                 self.name,
                 f"AFTER INSERT OR UPDATE ON {table(model)} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW",
+            )
+        ]
+
+
+class EvidenceIsItsOwn(TriggerRule):
+    """On resolutions: a transaction that another payout was paid by, or was sent as, settles no second one.
+
+    Two people may well look at the same transfer and mean two payouts: then one beneficiary is told of tokens that
+    never came.
+    """
+
+    def body(self, model: type[models.Model]) -> str:
+        used = refuse(self.name, "'transaction ' || NEW.tx_hash || ' is of another payout'")
+        same = "{0}.site_id = NEW.site_id AND {0}.tx_hash = NEW.tx_hash AND {0}.tx_hash <> ''".format
+        return (
+            f"IF EXISTS (SELECT FROM {_PAYOUTS} p WHERE {same('p')} AND p.id <> NEW.payout_id) "
+            f"OR EXISTS (SELECT FROM {_ATTEMPTS} a WHERE {same('a')} AND a.payout_id <> NEW.payout_id) "
+            f"OR EXISTS (SELECT FROM {_SIGNED} x JOIN {_TRANSFERS} t ON t.site_id = x.site_id AND t.id = x.transfer_id "
+            f"JOIN {_ATTEMPTS} a ON a.site_id = t.site_id AND a.id = t.attempt_id "
+            f"WHERE {same('x')} AND a.payout_id <> NEW.payout_id) THEN {used} END IF;\nRETURN NEW;"  # noqa: S608 - our own names
+        )
+
+    def triggers(self, model: type[models.Model]) -> list[tuple[str, str]]:
+        return [
+            (
+                self.name,
+                f"BEFORE INSERT OR UPDATE ON {table(model)} FOR EACH ROW "
+                "WHEN (NEW.action = 'settle' AND NEW.state IN ('asked', 'done'))",
             )
         ]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from apps.core.doorbells import ring
 from apps.core.problems import Problem
 from apps.payouts.batches import SWEEPER, RowsDisagree
+from apps.payouts.evm_models import EvmTransaction
 from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
 from apps.payouts.outcomes import Outcome, OutcomeKind, announce
 from apps.payouts.resolution_models import OPEN_STATES, PayoutResolution, ResolutionAction, ResolutionState
@@ -47,6 +48,7 @@ def resolution_ask(
             )
         if tx_hash and rows.filter(tx_hash=tx_hash, state__in=["asked", "done"]).exists():
             raise Problem("evidence_used", 409, _("This transaction is the evidence for another payout."))
+        _refuse_anothers(tx_hash, payout.id)
         made = PayoutResolution(
             payout_id=payout.id,
             action=action,
@@ -64,7 +66,7 @@ def resolution_approve(*, resolution_id: UUID, decided_by_id: UUID, note: str) -
     """ENTRY: agree as another person. Evidence settles at once; a worker asks the provider for the other two.
 
     Raises Problem 404 not_found, 409 resolution_decided, 409 payout_not_held, 409 hold_changed (held for another
-    reason than the asker saw), 403 second_person_needed.
+    reason than the asker saw), 403 second_person_needed, 409 evidence_used.
     """
     with site_scope():
         payout, resolution = _locked_pair(resolution_id)
@@ -78,6 +80,7 @@ def resolution_approve(*, resolution_id: UUID, decided_by_id: UUID, note: str) -
                 _("The payout is held for another reason by now. Decline this, look again and ask anew."),
             )
         if resolution.action == ResolutionAction.SETTLE:
+            _refuse_anothers(resolution.tx_hash, payout.id)
             _decide(resolution, ResolutionState.DONE, decided_by_id, note, result=PayoutStatus.PAID)
             _pay(payout, resolution.tx_hash)
         else:
@@ -96,6 +99,17 @@ def resolution_decline(*, resolution_id: UUID, decided_by_id: UUID, note: str) -
         _payout, resolution = _locked_pair(resolution_id)
         _decide(resolution, ResolutionState.DECLINED, decided_by_id, note)
         return resolution
+
+
+def _refuse_anothers(tx_hash: str, payout_id: UUID) -> None:
+    """STEP: before EvidenceIsItsOwn, for a readable answer."""
+    same = {"site_id": current_site_id(), "tx_hash": tx_hash}
+    if tx_hash and (
+        Payout.objects.filter(**same).exclude(id=payout_id).exists()
+        or PayoutAttempt.objects.filter(**same).exclude(payout_id=payout_id).exists()
+        or EvmTransaction.objects.filter(**same).exclude(transfer__attempt__payout_id=payout_id).exists()
+    ):
+        raise Problem("evidence_used", 409, _("This transaction is another payout's."))
 
 
 def _locked_held(payout_id: UUID) -> Payout:

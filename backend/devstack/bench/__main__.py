@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devstack.bench import sweeps
+from devstack.bench import ledger, sweeps
 from devstack.bench.row_security import ROWS, SITES, compare_row_security, fill
 from devstack.bench.timing import table
 from devstack.environment import BACKEND
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    progress = Progress(sys.stdout, steps=8)
+    progress = Progress(sys.stdout, steps=10)
     with tempfile.TemporaryDirectory(prefix="posx-bench-") as home:
         server = PostgresServer(Path(home) / "postgres", durable=False)
         try:
@@ -46,6 +46,12 @@ def main() -> None:
                 sweeps.fill(large, sweeps.LARGE)
             with progress.step("sweepers' questions at both sizes"):
                 swept = sweeps.compare_sweeps(small, large, rounds)
+            books = server.ensure_database("posx_ledger")
+            _migrate(books)
+            with progress.step(f"sound books of {ledger.RELEASES:,} releases"):
+                ledger.fill(books)
+            with progress.step("verify_ledger"):
+                spent_s, said = ledger.verify(books)
         finally:
             server.stop()
             remove_data(Path(home) / "postgres")
@@ -53,6 +59,9 @@ def main() -> None:
     sys.stdout.write(table(title, rows, baseline="without", subject="with") + "\n")
     title = f"\nSweepers, {sweeps.LARGE:,} rows a table against {sweeps.SMALL:,}, medians in one run"
     sys.stdout.write(table(title, swept, baseline=f"{sweeps.SMALL:,}", subject=f"{sweeps.LARGE:,}") + "\n")
+    sys.stdout.write(
+        f"\nverify_ledger, {ledger.RELEASES:,} releases, half of them one site's: {spent_s:.1f} s\n{said}\n"
+    )
 
 
 def _migrate(url: str) -> None:

@@ -89,6 +89,15 @@ FAULTS: dict[str, tuple[str, str]] = {
         "(SELECT id FROM payouts_payout WHERE status = 'failed')",
         "SELECT attempt_id FROM payouts_evmtransfer",
     ),
+    "evidence_is_its_own": (
+        "INSERT INTO payouts_payoutresolution (id, site_id, payout_id, action, state, hold_code, note, tx_hash, "
+        "asked_by_id, decided_by_id, decided_at, decision_note, result, created_at) "
+        "SELECT gen_random_uuid(), p.site_id, other.id, 'settle', 'done', 'x', 'why', p.tx_hash, b.requested_by_id, "
+        "b.decided_by_id, now(), '', '', now() FROM payouts_payout p "
+        "JOIN payouts_payoutbatch b ON b.id = p.batch_id "
+        "JOIN payouts_payout other ON other.status = 'submitted' WHERE p.status = 'paid'",
+        "SELECT id FROM payouts_payoutresolution",
+    ),
     "paid_order_has_allocation": (
         "UPDATE orders_order SET tokens_base_units = tokens_base_units + 1 WHERE quantity_units = 3",
         "SELECT id FROM orders_order WHERE quantity_units = 3",

@@ -117,4 +117,16 @@ PAYOUTS = (
               SELECT FROM payouts_evmtransaction x
               WHERE x.site_id = t.site_id AND x.transfer_id = t.id AND x.tx_hash = a.tx_hash)))""",
     ),
+    Invariant(
+        name="evidence_is_its_own",
+        table="payouts_payoutresolution",
+        means="The transaction that settled a held payout by evidence paid no other payout.",
+        remedy="Two payouts count one transfer: look it up on chain; the other beneficiary is still owed their tokens.",
+        refused_by="payoutresolution_evidence_its_own when it is settled; the other's hash may come later",
+        sql="""
+        SELECT r.id, 'only payout ' || r.payout_id, 'also payout ' || p.id
+        FROM payouts_payoutresolution r
+        JOIN payouts_payout p ON p.site_id = r.site_id AND p.tx_hash = r.tx_hash AND p.id <> r.payout_id
+        WHERE r.site_id = %(site)s AND r.action = 'settle' AND r.state = 'done' AND r.tx_hash <> ''""",
+    ),
 )
