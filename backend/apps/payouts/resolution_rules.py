@@ -91,11 +91,11 @@ class EvidenceIsItsOwn(TriggerRule):
         used = refuse(self.name, "'transaction ' || NEW.tx_hash || ' is of another payout'")
         same = "{0}.site_id = NEW.site_id AND {0}.tx_hash = NEW.tx_hash AND {0}.tx_hash <> ''".format
         return (
-            f"IF EXISTS (SELECT FROM {_PAYOUTS} p WHERE {same('p')} AND p.id <> NEW.payout_id) "
+            f"IF EXISTS (SELECT FROM {_PAYOUTS} p WHERE {same('p')} AND p.id <> NEW.payout_id) "  # noqa: S608 - our own names
             f"OR EXISTS (SELECT FROM {_ATTEMPTS} a WHERE {same('a')} AND a.payout_id <> NEW.payout_id) "
             f"OR EXISTS (SELECT FROM {_SIGNED} x JOIN {_TRANSFERS} t ON t.site_id = x.site_id AND t.id = x.transfer_id "
             f"JOIN {_ATTEMPTS} a ON a.site_id = t.site_id AND a.id = t.attempt_id "
-            f"WHERE {same('x')} AND a.payout_id <> NEW.payout_id) THEN {used} END IF;\nRETURN NEW;"  # noqa: S608 - our own names
+            f"WHERE {same('x')} AND a.payout_id <> NEW.payout_id) THEN {used} END IF;\nRETURN NEW;"
         )
 
     def triggers(self, model: type[models.Model]) -> list[tuple[str, str]]:
