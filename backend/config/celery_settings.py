@@ -75,4 +75,5 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-wallet-changes": _every("apps.accounts.tasks.sweep_wallet_changes", timedelta(seconds=30)),
     "sweep-wallet-notices": _every("apps.accounts.tasks.sweep_wallet_notices", timedelta(seconds=30)),
     "check-three-ways": _every("apps.operations.tasks.check_three_ways", timedelta(minutes=1)),
+    "count-states": _every("apps.operations.tasks.count_states", timedelta(seconds=30)),
 }

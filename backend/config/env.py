@@ -90,7 +90,7 @@ class Environment:
     )
     ALLOWED_HOSTS: list[str] = _variable(  # noqa: RUF009 - a field, the list is its type
         parsers.hosts,
-        "Host names served, by commas. RAILWAY_PUBLIC_DOMAIN and Railway's health check are added.",
+        "Host names served, by commas. Railway's public and private domain and its health check are added.",
         default="",
         development="localhost,.localhost,127.0.0.1,[::1],testserver",
     )
@@ -101,6 +101,11 @@ class Environment:
     )
     RAILWAY_PUBLIC_DOMAIN: str = _variable(
         parsers.optional(parsers.host), "Set by Railway on a service with a domain.", default=""
+    )
+    RAILWAY_PRIVATE_DOMAIN: str = _variable(
+        parsers.optional(parsers.host),
+        "Set by Railway: this service's name in the private network.",
+        default="",
     )
     AUTH0_DOMAIN: str = _variable(
         parsers.host, "The Auth0 tenant, without scheme: dev-posx.us.auth0.com", development="auth0.localhost"
@@ -183,6 +188,12 @@ class Environment:
     )
     EMAIL_FROM: str = _variable(
         parsers.optional(parsers.mail_address), "The sender of notices to beneficiaries.", default=""
+    )
+    METRICS_TOKEN: str = _variable(
+        parsers.optional(parsers.text),
+        "Bearer token of /metrics; without it only the private network may ask.",
+        default="",
+        secret=True,
     )
     RAILWAY_GIT_COMMIT_SHA: str = _variable(
         parsers.optional(parsers.commit),
@@ -306,7 +317,10 @@ def _with_derived(values: dict[str, Any]) -> dict[str, Any]:
         "CELERY_RESULT_BACKEND": values["CELERY_RESULT_BACKEND"] or broker,
         "AUTH0_ISSUER": issuer,
         "AUTH0_JWKS_URL": values["AUTH0_JWKS_URL"] or f"{issuer.rstrip('/')}/.well-known/jwks.json",
-        "ALLOWED_HOSTS": [*values["ALLOWED_HOSTS"], *([domain] if domain else [])],
+        "ALLOWED_HOSTS": [
+            *values["ALLOWED_HOSTS"],
+            *filter(None, [domain, values["RAILWAY_PRIVATE_DOMAIN"]]),
+        ],
         "RAILWAY_GIT_COMMIT_SHA": values["RAILWAY_GIT_COMMIT_SHA"] or _baked_commit(),
         "CSRF_TRUSTED_ORIGINS": values["CSRF_TRUSTED_ORIGINS"] or ([f"https://{domain}"] if domain else []),
     }

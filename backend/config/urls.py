@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from apps.core.views.health import health
-from apps.operations.views import ready, version
+from apps.operations.views import metrics, ready, version
 
 api: list[URLPattern | URLResolver] = [
     path("", include("apps.accounts.urls")),
@@ -23,6 +23,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("ready/", ready, name="ready"),
     path("version/", version, name="version"),
+    path("metrics", metrics, name="metrics"),  # without a slash at its end, where Prometheus asks
     path("admin/all-sites/", include("apps.operations.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),

@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from apps.core.heartbeats import heartbeat, heartbeat_end
 from apps.core.needs import DATABASE, MIGRATIONS, reason_of
 from apps.core.waiting import wait_for
+from config import task_measures  # noqa: F401 - connects to the signals of tasks
 
 logger = logging.getLogger("celery.worker")
 

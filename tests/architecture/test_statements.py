@@ -35,6 +35,7 @@ REASONS = {
     "apps/sites/provision.py:provision_roles": "administrator only; psycopg2.sql made from our own list of roles",
     "apps/sites/crossing.py:raw": "passes on; whoever calls raw() is looked at there",
     "apps/core/attached.py:_run": "migrations only; the rule's own text, made from our models' names",
+    "apps/core/measures.py:_to_redis": "a pipeline of Redis, no SQL",
     "apps/operations/ledger/invariant.py:violations_of": "text of our own list of invariants, bounded by a limit",
     "apps/payouts/leases.py:_lease": "private, and called with constants of its module",
 }

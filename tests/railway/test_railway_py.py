@@ -15,7 +15,7 @@ from tests.servers import REPOSITORY
 
 OURS = ("backend", "celery-worker", "celery-beat")
 # Set by Railway itself, on each service that they are true for.
-RAILWAYS_OWN = {"RAILWAY_PUBLIC_DOMAIN", "RAILWAY_GIT_COMMIT_SHA"}
+RAILWAYS_OWN = {"RAILWAY_PUBLIC_DOMAIN", "RAILWAY_PRIVATE_DOMAIN", "RAILWAY_GIT_COMMIT_SHA"}
 
 
 @pytest.fixture(scope="module")

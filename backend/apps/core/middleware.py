@@ -8,16 +8,19 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from apps.core.context import bind_request_id
 from apps.core.ids import uuid7
+from apps.core.measures import count, observe
 from apps.core.problems import Problem, problem_from, problem_response
 from apps.core.views.errors import is_api, plain
 
 access_log = logging.getLogger("posx.access")
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{8,64}", re.ASCII)  # as wide as audit rows hold
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -38,7 +41,9 @@ class RequestIdMiddleware:
         with bind_request_id(sane_request_id(request.headers.get("X-Request-ID"))) as request_id:
             response = self.get_response(request)
             response["X-Request-ID"] = request_id
-            _log_access(request, response, duration_ms=round((time.perf_counter() - started_s) * 1000))
+            duration_s = time.perf_counter() - started_s
+            _log_access(request, response, duration_ms=round(duration_s * 1000))
+        _measure(request, response, duration_s=duration_s)
         return response
 
 
@@ -47,6 +52,23 @@ def _log_access(request: HttpRequest, response: HttpResponseBase, *, duration_ms
     fields = {"status": response.status_code, "duration_ms": duration_ms}
     line = "%s %s %s in %d ms"  # the path only: a query string may carry what logs must not keep
     access_log.log(level, line, request.method, request.path, response.status_code, duration_ms, extra=fields)
+
+
+def _measure(request: HttpRequest, response: HttpResponseBase, *, duration_s: float) -> None:
+    method = request.method if request.method in _METHODS else "other"
+    labels = (str(method), _route(request))
+    observe("http_request_duration_seconds", *labels, duration_s=duration_s)
+    count("http_requests_total", *labels, str(response.status_code))
+
+
+def _route(request: HttpRequest) -> str:
+    """Not the path: that holds ids, and anybody can make up a new one."""
+    match = request.resolver_match
+    try:
+        # A middleware that refused the request left it without a match.
+        return (match or resolve(request.path_info)).route
+    except Resolver404:
+        return "unmatched"
 
 
 class ProblemMiddleware:

@@ -1,13 +1,15 @@
-"""The three-way check on beat: a bounded piece of every side, then the differences that are due for another look."""
+"""On beat: a bounded piece of the three-way check and the differences that are due; and states counted for monitors."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from apps.core.doorbells import ring
+from apps.operations.state_counts import states_count
 from apps.operations.threeway.steps import differences_round, sides_round
 from apps.sites.tasks import FanOutTask, sweep_sites
 
+COUNT_STATES = "apps.operations.tasks.count_states"
 CHECK_THREE_WAYS = "apps.operations.tasks.check_three_ways"
 SIDES_BUDGET_S = 5.0  # orders and payouts wait for the same workers
 DIFFERENCES_BUDGET_S = 5.0
@@ -22,3 +24,9 @@ def check_three_ways() -> int:
     if more:
         ring(CHECK_THREE_WAYS)
     return rechecked
+
+
+@shared_task(base=FanOutTask, name=COUNT_STATES)
+def count_states() -> int:
+    """Go on counting states; rests for long in between. Returns how many sites were counted."""
+    return states_count()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -37,3 +39,34 @@ def ready(request: HttpRequest) -> JsonResponse:
 def version(request: HttpRequest) -> JsonResponse:
     """The commit that this process was built from, and since when it runs."""
     return JsonResponse({"version": settings.VERSION, "started_at": STARTED_AT.isoformat(timespec="seconds")})
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' page: with the token of METRICS_TOKEN; without that variable, to the private network only.
+
+    404 for everybody else, who need not know that it is here.
+    """
+    if not _may_watch(request):
+        raise Http404
+    # Only who asks for it pays for the library's memory.
+    from apps.operations.metrics import CONTENT_TYPE, metrics_page
+
+    return HttpResponse(metrics_page(), content_type=CONTENT_TYPE)
+
+
+# What an edge or a proxy adds to what comes from outside; a caller can add them but not take them away.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "X-Railway-Edge")
+
+
+def _may_watch(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_private
+    except ValueError:
+        return False
