@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation provers lint requirements clean bench faults crowd
+.PHONY: help up demo test isolation provers lint requirements clean bench faults crowd railway
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ faults: $(VENV)/.local-stamp ## sales under faults at every step, and the books 
 
 crowd: $(VENV)/.local-stamp ## more buyers than units, at once, and the books afterwards (BUYERS=10000, UNITS=1000, AT_ONCE=200, SEED=)
 	@cd backend && exec ../$(BIN)/python -m devstack.crowd
+
+railway: $(VENV)/.local-stamp ## build and deploy as Railway does, on this machine; a demo sale on it; a table of checks
+	@cd backend && exec ../$(BIN)/python -m devstack.railway
 
 requirements: $(VENV)/.test-stamp ## compile requirements/*.in into exact versions with hashes
 	@for name in base production local test provers; do \

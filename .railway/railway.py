@@ -15,10 +15,11 @@ REPOSITORY = "posx/posx-official-backend"  # owner/name of your copy on GitHub
 BRANCH = "main"
 MB = 1_000_000
 
-# The same lines as in the Procfile; a test compares.
+# The same lines as in the Procfile; a test compares. Gunicorn itself reads WEB_CONCURRENCY, and ends when it is set
+# but empty.
 WEB = (
-    "cd backend && exec gunicorn config.wsgi:application --bind ${BIND_ADDRESS:-0.0.0.0}:${PORT:-8000} "
-    "--workers ${WEB_CONCURRENCY:-2} --threads ${THREADS:-2} --timeout ${GUNICORN_TIMEOUT:-60}"
+    "cd backend && exec env WEB_CONCURRENCY=${WEB_CONCURRENCY:-2} gunicorn config.wsgi:application "
+    "--bind ${BIND_ADDRESS:-0.0.0.0}:${PORT:-8000} --threads ${THREADS:-2} --timeout ${GUNICORN_TIMEOUT:-60}"
 )
 WORKER = (
     "cd backend && exec celery -A config worker --loglevel=${CELERY_LOG_LEVEL:-info} "

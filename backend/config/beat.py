@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Any
 
+from celery import __version__ as celery_version
 from celery import beat
 from celery.apps import beat as beat_app
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -125,6 +126,17 @@ class LeasedBeat(beat_app.Beat):
     """What `celery -A config beat` runs."""
 
     Service = LeasedService
+
+    def run(self) -> None:
+        """Celery prints a picture before logging is set up; a log line takes its place."""
+        self.quiet = True
+        super().run()
+
+    def setup_logging(self, colorize: bool | None = None) -> None:
+        """Celery's, then the line."""
+        super().setup_logging(colorize)
+        app: Any = self.app  # the stubs allow None
+        logger.info("beat starting: Celery %s, broker %s", celery_version, app.connection().as_uri())
 
 
 def _gate(scheduler: Any, leadership: Leadership) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from celery import __version__ as celery_version
 from celery import bootsteps
 from celery.apps import worker as worker_app
 from celery.worker import state
@@ -18,6 +19,7 @@ from apps.core.heartbeats import heartbeat, heartbeat_end
 from apps.core.needs import DATABASE, MIGRATIONS, reason_of
 from apps.core.waiting import wait_for
 from config import task_measures  # noqa: F401 - connects to the signals of tasks
+from config.start_lines import say_in_signal_handler
 
 logger = logging.getLogger("celery.worker")
 
@@ -27,8 +29,21 @@ LOOP_TICK_S = 1.0
 LOOP_HANGS_AFTER_S = 10.0
 
 
+# Celery's own writes plain text past all logging, between two empty lines.
+worker_app.safe_say = say_in_signal_handler  # type: ignore[attr-defined]  # not in the stubs
+
+
 class WaitingWorker(worker_app.Worker):
     """Celery's worker program. It waits for its broker by itself; here it waits for PostgreSQL."""
+
+    def emit_banner(self) -> None:
+        """One log line instead of a picture."""
+        worker: Any = self  # the stubs know no attribute of it
+        logger.info(
+            "worker starting: %s, Celery %s, concurrency %s, broker %s, %d tasks known",
+            *(worker.hostname, celery_version, worker.concurrency, worker.app.connection().as_uri()),
+            len([name for name in worker.app.tasks if not name.startswith("celery.")]),
+        )
 
     def on_start(self) -> None:
         """After the banner, when signals are handled and before anything is started or forked."""

@@ -20,7 +20,7 @@ from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from config.celery import app
-from devstack.ports import HOST, free_port
+from devstack.ports import HOST
 from tests.journeys.black_hole import black_hole
 from tests.programs import BEAT, SECRETS, WORKER, Program, Web
 from tests.servers import BACKEND, database_url
@@ -345,56 +345,3 @@ def test_a_web_told_to_stop_finishes_its_request(start_web: Callable[..., Web]) 
     assert [answer.status_code for answer in answers] == [503]
     assert answers[0].json()["checks"]["redis"]["reason"]
     assert web.ends() == 0
-
-
-# --- the seed's one line
-
-ONE_LINE = (
-    "cd {backend} && python manage.py collectstatic --noinput && python manage.py migrate --noinput && "
-    "gunicorn config.wsgi:application --bind 0.0.0.0:$PORT --workers $WEB_CONCURRENCY --threads $THREADS "
-    "--timeout 60 --access-logfile - --error-logfile -"
-)
-
-
-def test_replicas_that_start_by_the_seeds_one_line_migrate_once(fresh_url: str, tmp_path: Path) -> None:
-    logs = [tmp_path / "a.log", tmp_path / "b.log"]
-    ports = [free_port(), free_port()]
-    shells = [_one_line(log, port, fresh_url) for log, port in zip(logs, ports, strict=True)]
-    try:
-        for log, port in zip(logs, ports, strict=True):
-            wait_until(lambda port=port: _is_healthy(port), 90, f"healthy:\n{log.read_text()}")  # type: ignore[misc]
-        applied = sum(log.read_text().count("Applying core.0001_initial... OK") for log in logs)
-        assert applied == 1
-        assert sum(log.read_text().count("No migrations to apply") for log in logs) == 1
-    finally:
-        for shell in shells:
-            os.killpg(shell.pid, signal.SIGTERM)
-        for shell in shells:
-            shell.wait(timeout=15)
-
-
-def _one_line(log: Path, port: int, url: str) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PORT": str(port),
-        "WEB_CONCURRENCY": "2",
-        "THREADS": "2",
-        "DATABASE_URL": url,
-    }
-    command = ONE_LINE.format(backend=BACKEND).replace("0.0.0.0", HOST)  # noqa: S104 - a test serves this machine only
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _is_healthy(port: int) -> bool:
-    try:
-        return requests.get(f"http://{HOST}:{port}/health/", timeout=5).status_code == 200
-    except requests.ConnectionError:
-        return False

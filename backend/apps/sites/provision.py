@@ -20,7 +20,7 @@ from config.logins import derive_login_password
 
 # Advisory locks belong to one database and roles to the cluster, so everybody locks in this one.
 _LOCK_DATABASE = "postgres"
-_LOCK_KEY = 0x504F5358  # "POSX"
+LOCK_KEY = 0x504F5358  # "POSX"
 _FIRST_WITH_INHERIT_OPTION = 160000
 # libpq gives no SQLSTATE for a connection that was never made; these are the server's words for a wrong address.
 _REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
@@ -37,7 +37,7 @@ def cluster_lock() -> Iterator[None]:
     Two concurrent ALTER ROLE fail with "tuple concurrently updated", and replicas start at the same moment.
     """
     with closing(_lock_connection()) as holder, holder.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         yield
 
 

@@ -1,5 +1,7 @@
 """Production on Railway, behind its edge, which ends TLS and sends X-Forwarded-Proto."""
 
+import logging
+
 from config.logs import logging_settings
 from config.settings.base import *  # noqa: F403
 from config.settings.base import LOG_LEVEL as _LOG_LEVEL
@@ -19,3 +21,4 @@ CSRF_COOKIE_SECURE = True
 REST_FRAMEWORK = {**_REST_FRAMEWORK, "NUM_PROXIES": 1}
 
 LOGGING = logging_settings(level=_LOG_LEVEL, formatter="json")
+logging.captureWarnings(True)  # Python prints them to stderr, where each would show as an error

@@ -57,7 +57,14 @@ class Deployment:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, timeout_s: float = 60.0) -> Deployment:
-        """Pre-deploy, start, and wait for the health check when there is one. Raises DeploymentFailedError."""
+        """Launch, and wait for the health check when there is one. Raises DeploymentFailedError."""
+        self.launch()
+        if self.spec.healthcheck_path:
+            self.wait_healthy(timeout_s)
+        return self
+
+    def launch(self) -> Deployment:
+        """Pre-deploy, then start and wait for nothing. Raises DeploymentFailedError."""
         for command in self.spec.pre_deploy:
             self._pre_deploy(command)
         with self._log.open("ab") as output, self._errors.open("ab") as errors:
@@ -69,9 +76,17 @@ class Deployment:
                 env=self._environment,
                 cwd=self._image.app,
             )
-        if self.spec.healthcheck_path:
-            self._wait_healthy(timeout_s)
         return self
+
+    def wait_healthy(self, timeout_s: float) -> None:
+        """Until Railway would send it requests. Raises DeploymentFailedError."""
+        deadline = time.monotonic() + timeout_s
+        while not self.healthy():
+            if not self.running() or time.monotonic() > deadline:
+                self.kill()
+                story = f"{self.text()[-2000:]}{self.errors()[-2000:]}"
+                raise DeploymentFailedError(f"{self.spec.name} never became healthy:\n{story}")
+            time.sleep(POLL_S)
 
     def healthy(self) -> bool:
         """Railway's question: exactly 200 for the path, over plain HTTP, without following redirects."""
@@ -85,6 +100,24 @@ class Deployment:
         except requests.RequestException:
             return False
         return answer.status_code == 200
+
+    def shell(self, command: str) -> str:
+        """Run a command as `railway ssh` does: in the image, with the service's variables. Returns what it wrote.
+
+        Raises DeploymentFailedError.
+        """
+        done = subprocess.run(
+            ["/bin/bash", "-c", self._here(command)],
+            cwd=self._image.app,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DeploymentFailedError(f"`{command}` failed:\n{done.stdout[-2000:]}")
+        return done.stdout
 
     def running(self) -> bool:
         """Whether the main process lives."""
@@ -133,28 +166,12 @@ class Deployment:
         return self._image.here(command).replace("0.0.0.0", HOST)  # noqa: S104 - for this machine only
 
     def _pre_deploy(self, command: str) -> None:
-        done = subprocess.run(
-            ["/bin/bash", "-c", self._here(command)],
-            cwd=self._image.app,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        with self._log.with_suffix(".pre-deploy").open("a") as log:
-            log.write(done.stdout)
-        if done.returncode:
-            raise DeploymentFailedError(f"pre-deploy `{command}` failed:\n{done.stdout[-2000:]}")
-
-    def _wait_healthy(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not self.healthy():
-            if not self.running() or time.monotonic() > deadline:
-                self.kill()
-                story = f"{self.text()[-2000:]}{self.errors()[-2000:]}"
-                raise DeploymentFailedError(f"{self.spec.name} never became healthy:\n{story}")
-            time.sleep(POLL_S)
+        try:
+            told = self.shell(command)
+        except DeploymentFailedError as error:
+            raise DeploymentFailedError(f"pre-deploy {error}") from None
+        with self._log.open("a") as log:
+            log.write(told)
 
 
 def _parsed(line: str) -> dict[str, Any]:
