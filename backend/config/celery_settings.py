@@ -67,6 +67,7 @@ CELERY_BEAT_SCHEDULE = {
     ),
     # Each asks one function over a partial index; what a killed process left is found a lease (15 s) and this later.
     "unlock-due": _every("apps.vesting.tasks.unlock_due", timedelta(seconds=10)),
+    "sweep-revocations": _every("apps.vesting.tasks.sweep_revocations", timedelta(seconds=10)),
     "sweep-inbox": _every("apps.webhooks.tasks.sweep_inbox", timedelta(seconds=5)),
     "read-missed-events": _every("apps.webhooks.tasks.read_missed_events", timedelta(seconds=30)),
     "sweep-orders": _every("apps.orders.tasks.sweep_orders", timedelta(seconds=5)),

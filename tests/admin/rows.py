@@ -29,6 +29,7 @@ from apps.sites.models import Site
 from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent
 from apps.tiers.models import BuyerUnits, Tier
 from apps.vesting.models import Allocation, Receivable, Release
+from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
 from tests.factories import (
     in_site,
@@ -75,6 +76,7 @@ def fill_site(code: str) -> Site:
         )
     _owed_back(site, tier, buyer)
     make_resolution(make_held_payout(site), make_member(site, Role.OPERATOR))
+    make_revocation(allocation, make_member(site, Role.OPERATOR))
     make_batch(site)
     make_delivery(site)
     return site
@@ -156,6 +158,14 @@ def _order(order_id: UUID, tier: Tier, buyer: Membership, allocation_id: UUID) -
     Order.objects.filter(id=order.id).update(
         status="paid", allocation_id=allocation_id, paid_at=timezone.now()
     )
+
+
+def make_revocation(allocation: Allocation, asked_by: Membership) -> Revocation:
+    """A revocation of all that waits for a second person."""
+    with in_site(asked_by.site):
+        return Revocation.objects.create(
+            allocation=allocation, scope="all", state="asked", reason="a reason", asked_by=asked_by
+        )
 
 
 def make_delivery(site: Site, **subscription: Any) -> Delivery:

@@ -33,6 +33,10 @@ INSERT INTO payouts_payoutresolution (id, site_id, payout_id, action, state, hol
                                       decision_note, result, created_at)
 SELECT gen_random_uuid(), p.site_id, p.id, 'settle', 'asked', 'x', 'why', '0xe', b.requested_by_id, '', '', now()
 FROM payouts_payout p JOIN payouts_payoutbatch b ON b.id = p.batch_id WHERE p.status = 'submitted';
+INSERT INTO vesting_revocation (id, site_id, allocation_id, scope, state, reason, asked_by_id, decision_note,
+                                stop_reason)
+SELECT gen_random_uuid(), a.site_id, a.id, 'all', 'asked', 'why', a.beneficiary_id, '', ''
+FROM vesting_allocation a WHERE a.source_kind = 'team';
 INSERT INTO webhooks_eventcursor (provider, read_until) VALUES ('stripe', now());
 INSERT INTO webhooks_inboxevent (id, provider, event_id, event_type, object_id, payload_sha256, status, attempts,
                                  next_attempt_at, error_code, received_at)
@@ -92,6 +96,12 @@ CONSTRAINTS: dict[str, str] = {
     ),
     "release_released_has_hash": change("vesting_release", "tx_hash = ''", "status = 'released'"),
     "release_number_once": copy("vesting_release", "status = 'locked'"),
+    "revocation_decided_has_time": change("vesting_revocation", "decided_at = now()"),
+    "revocation_ended_by": change("vesting_revocation", "state = 'declined', finished_at = now()"),
+    "revocation_has_reason": change("vesting_revocation", "reason = ''"),
+    "revocation_one_open": copy("vesting_revocation"),
+    "revocation_scope_known": change("vesting_revocation", "scope = 'x'"),
+    "revocation_state_known": change("vesting_revocation", "due_at = now()"),
     "vestingpolicy_start_is_sane": change("vesting_vestingpolicy", "starts_at = '1990-01-01'"),
     "vestingpolicy_terms_make_a_whole": change("vesting_vestingpolicy", "tge_basis_points = 10001"),
     "vestingpolicy_version_once": copy("vesting_vestingpolicy"),
@@ -132,6 +142,10 @@ TRIGGERS: dict[str, str] = {
     "payoutbatch_states": change("payouts_payoutbatch", "status = 'draft'", "status = 'approved'"),
     "payoutbatch_whole": copy("payouts_payoutbatch", "status = 'draft'"),
     "receivable_append_only": change("vesting_receivable", "amount_base_units = 1"),
+    "revocation_decided_once": change("vesting_revocation", "decided_by_id = asked_by_id, decided_at = now()")
+    + ";"
+    + change("vesting_revocation", "decided_at = now() + interval '1 second'"),
+    "revocation_states": change("vesting_revocation", "state = 'done', finished_at = now()"),
     "release_follows_payout": change("vesting_release", "status = 'held'", "status = 'processing'"),
     "release_makes_payout": "UPDATE vesting_release SET status = 'unlocked', unlocked_at = now() WHERE id = "
     "(SELECT id FROM vesting_release WHERE status = 'locked' LIMIT 1);"

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
 from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
+from apps.vesting import revoking_admin  # noqa: F401 - registers its page
 from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.models import (
@@ -22,6 +23,7 @@ from apps.vesting.models import (
     VestingPolicy,
     VestingSchedule,
 )
+from apps.vesting.revoking_actions import RevokeAll, RevokeUnvested
 
 RELEASE_STATE = badge(
     good=("released",), busy=("unlocked", "processing"), bad=("held", "frozen", "revoked", "replaced")
@@ -67,6 +69,7 @@ class AllocationAdmin(ScopedAdmin):
     list_select_related = ("asset", "beneficiary__identity")
     search_fields = ("id", "beneficiary__id")
     inlines = (ScheduleInline, ReleaseInline)
+    entry_actions = (RevokeUnvested(), RevokeAll())
 
 
 @admin.register(VestingSchedule)

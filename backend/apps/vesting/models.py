@@ -18,6 +18,8 @@ from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
 from apps.vesting.payout_rules import PayoutLeadsReleases, ReleaseFollowsPayout, ReleasesMakePayout
+from apps.vesting.revoking_models import Revocation
+from apps.vesting.revoking_rules import RevokedByItsRevocation
 from apps.vesting.rules import (
     LiveReleasesWithinSchedule,
     ReceivablesWithinReleased,
@@ -207,6 +209,8 @@ class Release(SiteOwned):
     )
     payout = SiteForeignKey(Payout, null=True, blank=True)
     split_of = SiteForeignKey("self", null=True, blank=True)
+    # Of staff's wish; empty for what a refund or a lost dispute revoked.
+    revocation = SiteForeignKey(Revocation, null=True, blank=True)
     frozen_from = models.CharField(
         _("frozen while"), max_length=8, blank=True, default="", db_default="", choices=FROZEN_FROM
     )
@@ -229,9 +233,14 @@ class Release(SiteOwned):
             models.Index(
                 fields=["site", "split_of"], condition=Q(split_of__isnull=False), name="release_split_of"
             ),
+            models.Index(
+                fields=["site", "revocation"],
+                condition=Q(revocation__isnull=False),
+                name="release_revocation",
+            ),
         ]
         constraints = [
-            *site_rules("release", references=["schedule", "allocation", "payout", "split_of"]),
+            *site_rules("release", references=["schedule", "allocation", "payout", "split_of", "revocation"]),
             models.UniqueConstraint(fields=["site", "schedule", "number"], name="release_number_once"),
             models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="release_amount_positive"),
             models.CheckConstraint(condition=Q(status__in=ReleaseStatus.values), name="release_status_known"),
@@ -266,6 +275,8 @@ class Release(SiteOwned):
                 fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
             ),
             Frozen(name="release_split_of_frozen", fields=["split_of"]),
+            Frozen(name="release_revocation_once", fields=["revocation"], once=True),
+            RevokedByItsRevocation(name="release_revoked_by_its_revocation"),
             LiveReleasesWithinSchedule(name="release_live_sum_within_schedule"),
             SplitsAreWhole(name="release_split_whole"),
             ReleaseFollowsPayout(name="release_follows_payout"),

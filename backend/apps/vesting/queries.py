@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from apps.sites.scope import current_site_id
 from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
+from apps.vesting.revoking_models import Revocation
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ def sums_by_asset(
         sums = found.setdefault(asset_id, AssetSums(asset_id, code, decimals, dict.fromkeys(COUNTED, 0)))
         sums.by_status[status] = total
     return list(found.values())
+
+
+def revocations(*, state: str | None = None, allocation_id: UUID | None = None) -> QuerySet[Revocation]:
+    """Revocations of the site with their allocation's asset, to be paged by id."""
+    rows = Revocation.objects.select_related("allocation__asset").filter(site_id=current_site_id())
+    given = {"state": state, "allocation_id": allocation_id}
+    return rows.filter(**{name: value for name, value in given.items() if value is not None})
+
+
+def revoked_by(*, revocation_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Base units that each of these revocations has taken, by one query; 0 is left out."""
+    rows = Release.objects.filter(site_id=current_site_id(), revocation_id__in=revocation_ids)
+    sums = rows.order_by("revocation_id").values_list("revocation_id").annotate(Sum("amount_base_units"))
+    return {revocation_id: int(total) for revocation_id, total in sums}
 
 
 def policies() -> QuerySet[VestingPolicy]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, Max, Sum, Value, When
+from django.db.models import Case, F, Max, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from apps.core.ids import uuid7
@@ -120,9 +120,14 @@ def all_taken_back(*, allocation_id: UUID) -> bool:
 
 
 def more_taken_back(*, allocation_id: UUID, returned_minor: int, paid_minor: int) -> bool:
-    """STEP: whether more was taken back of an allocation than floor(tokens * returned / paid)."""
+    """STEP: whether money that went back took more of an allocation than floor(tokens * returned / paid).
+
+    What staff revoked is not for money.
+    """
     allocation = Allocation.objects.get(site_id=require_scope(), id=allocation_id)
-    return _taken_back(allocation_id) > part_of(allocation.amount_base_units, returned_minor, paid_minor)
+    by_staff = _total(_of(allocation_id).filter(revocation__isnull=False))
+    for_money = _taken_back(allocation_id) - by_staff
+    return for_money > part_of(allocation.amount_base_units, returned_minor, paid_minor)
 
 
 def _locked(allocation_id: UUID) -> Allocation:
@@ -148,7 +153,14 @@ def _live(allocation_id: UUID) -> list[Release]:
 
 
 def _sum(allocation_id: UUID, status: ReleaseStatus) -> int:
-    rows = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id, status=status)
+    return _total(_of(allocation_id).filter(status=status))
+
+
+def _of(allocation_id: UUID) -> QuerySet[Release]:
+    return Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id)
+
+
+def _total(rows: QuerySet[Release]) -> int:
     return int(rows.aggregate(total=Sum("amount_base_units"))["total"] or 0)
 
 

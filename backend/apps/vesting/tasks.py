@@ -1,4 +1,4 @@
-"""The three tasks that the deployment guide names, and the sweep between them. None takes arguments."""
+"""The three tasks that the deployment guide names, and the sweeps beside them. None takes arguments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from apps.idempotency.services import idempotency_purge
 from apps.payouts.tasks import payouts_sweep
 from apps.sites.scope import site_scope
 from apps.sites.tasks import ROUND_BUDGET_S, FanOutTask, sweep_sites
+from apps.vesting.revoking import revocations_do_due
 from apps.vesting.unlocking import releases_unlock_due
 
 logger = logging.getLogger("posx.vesting")
@@ -21,6 +22,8 @@ RELEASES_A_BATCH = 1000
 # Whoever has a million releases due at once must not keep the other sites waiting for the whole round.
 BATCHES_A_SITE = 5
 KEYS_A_BATCH = 1000
+REVOCATIONS_A_SITE = 50
+SWEEP_REVOCATIONS = "apps.vesting.tasks.sweep_revocations"
 
 
 @shared_task(base=FanOutTask)
@@ -69,6 +72,15 @@ def cleanup_old_idempotency_keys() -> str:
     if removed and (full or sites_left):
         ring("apps.vesting.tasks.cleanup_old_idempotency_keys")
     return f"{removed} keys removed"
+
+
+@shared_task(base=FanOutTask, name=SWEEP_REVOCATIONS)
+def sweep_revocations() -> int:
+    """Carry out revocations whose time has come, of all sites; rings itself again while there are more."""
+    done, sites_left = sweep_sites("revocations", lambda: revocations_do_due(REVOCATIONS_A_SITE))
+    if done and (sites_left or done >= REVOCATIONS_A_SITE):
+        ring(SWEEP_REVOCATIONS)
+    return done
 
 
 def _unlock() -> tuple[int, bool]:

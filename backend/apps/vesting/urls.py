@@ -1,5 +1,12 @@
 from django.urls import URLPattern, path
 
+from apps.vesting.revoking_views import (
+    RevocationApproveView,
+    RevocationAskView,
+    RevocationDeclineView,
+    RevocationStopView,
+    RevocationsView,
+)
 from apps.vesting.staff_views import (
     StaffAllocationsView,
     StaffBatchesView,
@@ -21,5 +28,26 @@ urlpatterns: list[URLPattern] = [
     path("staff/vesting/releases/", StaffReleasesView.as_view(), name="staff-vesting-releases"),
     path("staff/vesting/summary/", StaffSummaryView.as_view(), name="staff-vesting-summary"),
     path("staff/vesting/policies/", StaffPoliciesView.as_view(), name="staff-vesting-policies"),
+    path(
+        "staff/vesting/allocations/<uuid:allocation_id>/revocations/",
+        RevocationAskView.as_view(),
+        name="staff-vesting-revocation-ask",
+    ),
+    path("staff/vesting/revocations/", RevocationsView.as_view(), name="staff-vesting-revocations"),
+    path(
+        "staff/vesting/revocations/<uuid:revocation_id>/approve/",
+        RevocationApproveView.as_view(),
+        name="staff-vesting-revocation-approve",
+    ),
+    path(
+        "staff/vesting/revocations/<uuid:revocation_id>/decline/",
+        RevocationDeclineView.as_view(),
+        name="staff-vesting-revocation-decline",
+    ),
+    path(
+        "staff/vesting/revocations/<uuid:revocation_id>/stop/",
+        RevocationStopView.as_view(),
+        name="staff-vesting-revocation-stop",
+    ),
     path("staff/payout-batches/", StaffBatchesView.as_view(), name="staff-payout-batches"),
 ]

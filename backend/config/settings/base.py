@@ -173,6 +173,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "apps.orders.models.OrderStatus",
         "RefundStatusEnum": "apps.orders.models.RefundStatus",
         "ReleaseStatusEnum": "apps.vesting.models.COUNTED",
+        "RevocationStateEnum": "apps.vesting.revoking_models.RevocationState",
         "WalletChangeStatusEnum": "apps.accounts.wallet_models.ChangeStatus",
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",
         "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",

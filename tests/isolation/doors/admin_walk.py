@@ -25,6 +25,7 @@ _NAMES = {
     "payoutbatch": "batch_id",
     "payoutresolution": "resolution_id",
     "release": "release_id",
+    "revocation": "revocation_id",
     "tier": "tier_id",
     "vestingpolicy": "policy_id",
     "wallet": "wallet_id",

@@ -23,9 +23,17 @@ from apps.sites.scope import bind_site
 from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
 from apps.vesting.models import Allocation
+from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
 from tests.accounts.signing import Signer, signed_by
-from tests.admin.rows import fill_site, make_delivery, make_held_payout, make_resolution, unlock_some
+from tests.admin.rows import (
+    fill_site,
+    make_delivery,
+    make_held_payout,
+    make_resolution,
+    make_revocation,
+    unlock_some,
+)
 from tests.clients import api, api_of
 from tests.factories import (
     in_site,
@@ -117,6 +125,10 @@ def make_twin(code: str) -> Twin:
         "batch_id": batch.id,
         "payout_id": make_held_payout(site).id,
         "resolution_id": make_resolution(make_held_payout(site), other).id,
+        "revocation_id": make_revocation(allocations[1], other).id,
+        "staff_vesting_revocations_stop.revocation_id": _later_revocation(
+            _allocation(tier, caller), other
+        ).id,
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
         "change_id": staff_change.id,
@@ -132,6 +144,7 @@ def make_twin(code: str) -> Twin:
         **proofs,
         "amount_minor": 1,
         "action": "settle",
+        "scope": "all",
         "tx_hash": f"0x{batch.id.hex * 2}",
         "url": f"https://93.184.216.34/{code}",
     }
@@ -159,6 +172,20 @@ def _changes(
         )
     proofs = {name: asdict(each) for name, each in signed.items()}
     return proofs | {"new_address": new.address}, change, stopped
+
+
+def _later_revocation(allocation: Allocation, asked_by: Membership) -> Revocation:
+    later = timezone.now() + timedelta(days=1)
+    with in_site(asked_by.site):
+        return Revocation.objects.create(
+            allocation=allocation,
+            scope="unvested",
+            state="scheduled",
+            effective_at=later,
+            due_at=later,
+            reason="a reason",
+            asked_by=asked_by,
+        )
 
 
 def pending_order(tier: Tier, buyer: Membership, wallet: Wallet) -> Order:

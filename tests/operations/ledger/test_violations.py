@@ -47,6 +47,12 @@ FAULTS: dict[str, tuple[str, str]] = {
         "WHERE r.allocation_id = vesting_receivable.allocation_id AND r.status = 'released')",
         "SELECT allocation_id FROM vesting_receivable",
     ),
+    "revocation_takes_its_own": (
+        "INSERT INTO vesting_revocation (id, site_id, allocation_id, scope, state, finished_at, reason, asked_by_id, "
+        "decision_note, stop_reason) SELECT gen_random_uuid(), site_id, id, 'unvested', 'done', now(), 'x', "
+        "beneficiary_id, '', '' FROM vesting_allocation WHERE source_kind = 'team'",
+        "SELECT id FROM vesting_revocation",
+    ),
     "released_has_paid_payout": (
         "UPDATE vesting_release SET tx_hash = '0xother' WHERE id = "
         "(SELECT min(id::text)::uuid FROM vesting_release WHERE status = 'released')",

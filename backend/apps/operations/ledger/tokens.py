@@ -80,4 +80,23 @@ TOKENS = (
             WHERE r.site_id = %(site)s AND r.allocation_id = w.allocation_id AND r.status = 'released'
         ) r ON true WHERE w.total > coalesce(r.total, 0)""",
     ),
+    Invariant(
+        name="revocation_takes_its_own",
+        table="vesting_revocation",
+        means="A revocation took only what is in its scope, and one that is done has left none of it.",
+        remedy="Read the history of the revocation and of its releases: one was taken, or left, by mistake.",
+        refused_by="release_revoked_by_its_revocation, revocation_complete",
+        sql="""
+        SELECT v.id, v.scope || ' by ' || v.effective_at, min(r.status || ' on ' || r.unlock_at)
+        FROM vesting_revocation v
+        CROSS JOIN LATERAL (
+            SELECT (r.unlock_at > v.effective_at OR v.scope = 'all') AND r.allocation_id = v.allocation_id AS in_scope,
+                   r.status, r.unlock_at
+            FROM vesting_release r WHERE r.site_id = v.site_id AND r.revocation_id = v.id
+            UNION ALL
+            SELECT r.unlock_at <= v.effective_at AND v.scope <> 'all', r.status, r.unlock_at FROM vesting_release r
+            WHERE v.state = 'done' AND r.site_id = v.site_id AND r.allocation_id = v.allocation_id
+              AND r.status IN ('locked', 'unlocked', 'frozen', 'processing', 'held')
+        ) r WHERE v.site_id = %(site)s AND NOT r.in_scope GROUP BY v.id, v.scope, v.effective_at""",
+    ),
 )
