@@ -160,6 +160,11 @@ class Environment:
     FIREBLOCKS_WEBHOOK_PUBLIC_KEYS: list[str] = _variable(  # noqa: RUF009 - a field, the list is its type
         parsers.pem_list, "Public keys of Fireblocks' v1 webhooks, PEM one after another.", default=""
     )
+    CUSTODY_CALLS_A_MINUTE: int = _variable(
+        parsers.positive_int,
+        "The most calls of Fireblocks' API in any minute, by all processes together; a quarter may come at once.",
+        default="600",
+    )
     EVM_KEYS: dict[str, str] = _variable(  # noqa: RUF009 - a field, the mapping is its type
         parsers.evm_keys,
         "Private key of each site's hot wallet: NA:0x...,ASIA:0x... Only for assets sent directly (docs/custody.md).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,8 @@ from apps.payouts.external_ids import external_id_parse
 _lease_due = leases.lease_due
 
 
-def _forgetful() -> Any:
-    leased = _lease_due()
+def _forgetful(closed: Sequence[str] = ()) -> Any:
+    leased = _lease_due(closed)
     kept = external_id_parse(leased.external_id) if leased else None
     if leased is None or kept is None:
         return leased

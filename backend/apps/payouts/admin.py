@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.payouts import (  # noqa: F401 - Django loads this module only
     evm_admin,
     fireblocks_admin,
+    pace_admin,
     resolution_admin,
 )
 from apps.payouts.admin_actions import ApproveBatch, RejectBatch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,15 +32,35 @@ _CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT id FROM payouts_payout
     WHERE site_id = %(site)s AND status = ANY(%(statuses)s) AND {which}
-      AND (lease_until IS NULL OR lease_until <= now())
+      AND (lease_until IS NULL OR lease_until <= now()){closed}
     ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 UPDATE payouts_payout p SET
     lease_token = %(token)s, lease_until = now() + %(lease)s, next_attempt_at = now() + %(lease)s,
     status = CASE WHEN p.status = 'ready' THEN 'submitting' ELSE p.status END
 FROM due WHERE p.site_id = %(site)s AND p.id = due.id RETURNING p.id, now()
 """
-_CLAIM_DUE = _CLAIM.format(which="next_attempt_at <= now()")
-_CLAIM_ONE = _CLAIM.format(which="id = %(payout)s")
+_CLAIM_DUE = _CLAIM.format(which="next_attempt_at <= now()", closed="")
+_CLAIM_ONE = _CLAIM.format(which="id = %(payout)s", closed="")
+# Payouts of a provider that may not be called now stay due, and those of others do not wait behind them.
+_CLAIM_DUE_OF_OTHERS = _CLAIM.format(
+    which="next_attempt_at <= now()",
+    closed="""
+      AND NOT EXISTS (SELECT 1 FROM sites_asset a WHERE a.site_id = payouts_payout.site_id
+        AND a.id = payouts_payout.asset_id AND a.custody_provider = ANY(%(closed)s))""",
+)
+# Those whose due time is still the one that was read: nobody rang and nobody worked on them since.
+_CLAIM_READ = """
+WITH due AS MATERIALIZED (
+    SELECT p.id FROM payouts_payout p
+    JOIN unnest(%(payouts)s::uuid[], %(due)s::timestamptz[]) AS r (id, due_at)
+      ON r.id = p.id AND r.due_at = p.next_attempt_at
+    WHERE p.site_id = %(site)s AND p.status = ANY(%(statuses)s)
+      AND (p.lease_until IS NULL OR p.lease_until <= now())
+    ORDER BY p.id FOR UPDATE OF p SKIP LOCKED)
+UPDATE payouts_payout p SET
+    lease_token = %(token)s, lease_until = now() + %(lease)s, next_attempt_at = now() + %(lease)s
+FROM due WHERE p.site_id = %(site)s AND p.id = due.id RETURNING p.id, now()
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +98,42 @@ class Leased:
         return min(max(self.sent_ago_s() / 2, BACKOFF_LEAST_S), BACKOFF_MOST_S)
 
 
-def lease_due() -> Leased | None:
+def lease_due(closed: Sequence[str] = ()) -> Leased | None:
     """ENTRY: hold the payout of the bound site that has been due longest, with a committed attempt; or None.
 
-    A ready one becomes submitting. After this commit nothing has been sent yet.
+    A ready one becomes submitting. After this commit nothing has been sent yet. Payouts whose asset's provider
+    is one of ``closed`` are left alone.
     """
-    return _lease(_CLAIM_DUE, {}, DUE)
+    return (
+        _lease(_CLAIM_DUE_OF_OTHERS, {"closed": list(closed)}, DUE) if closed else _lease(_CLAIM_DUE, {}, DUE)
+    )
 
 
 def lease_one(payout_id: UUID) -> Leased | None:
     """ENTRY: hold this payout, due or not; None while it is in no work or somebody else's."""
     return _lease(_CLAIM_ONE, {"payout": payout_id}, ASKABLE)
+
+
+def lease_read(due: Mapping[UUID, datetime], statuses: Sequence[str]) -> list[Leased]:
+    """ENTRY: hold those payouts in one of the states that are due as they were read; by payout in no order.
+
+    Others were rung for or worked on meanwhile: what was asked about them before may be out of date.
+    """
+    token = uuid7()
+    with site_scope() as site_id, connection.cursor() as cursor:
+        values = {"payouts": [str(one) for one in due], "due": list(due.values())}
+        cursor.execute(_CLAIM_READ, _claim_values(token, site_id, statuses) | values)
+        claimed = dict(cursor.fetchall())
+        payouts = Payout.objects.select_related("asset").filter(site_id=site_id, id__in=claimed)
+        attempts = PayoutAttempt.objects.filter(
+            site_id=site_id, payout_id__in=claimed, status=AttemptStatus.OPEN
+        )
+        still_open = {attempt.payout_id: attempt for attempt in attempts}
+        return [
+            _leased(payout, still_open[payout.id], token, claimed[payout.id])
+            for payout in payouts
+            if payout.id in still_open
+        ]
 
 
 def send_counted(leased: Leased) -> bool:
@@ -125,19 +170,17 @@ def _lease_anew(leased: Leased, site_id: UUID) -> None:
 def _lease(statement: str, extra: dict[str, Any], statuses: Sequence[str]) -> Leased | None:
     token = uuid7()
     with site_scope() as site_id, connection.cursor() as cursor:
-        lease = timedelta(seconds=LEASE_S)
-        values: dict[str, Any] = {
-            "token": token,
-            "lease": lease,
-            "site": site_id,
-            "statuses": [str(s) for s in statuses],
-        }
-        cursor.execute(statement, values | extra)
+        cursor.execute(statement, _claim_values(token, site_id, statuses) | extra)
         claimed = cursor.fetchone()
         if claimed is None:
             return None
         payout = Payout.objects.select_related("asset").get(site_id=site_id, id=claimed[0])
         return _leased(payout, _open_attempt(payout, site_id), token, claimed[1])
+
+
+def _claim_values(token: UUID, site_id: UUID, statuses: Sequence[str]) -> dict[str, Any]:
+    lease = timedelta(seconds=LEASE_S)
+    return {"token": token, "lease": lease, "site": site_id, "statuses": [str(s) for s in statuses]}
 
 
 def _open_attempt(payout: Payout, site_id: UUID) -> PayoutAttempt:

@@ -50,6 +50,16 @@ SITELESS: dict[str, SitelessTable] = {
         "How far a provider's list of events is read; one row for each provider.",
         auditor=True,
     ),
+    "payouts_providerpace": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"),
+        "How many calls a custody provider has had; it counts our one API user, whatever the site.",
+        auditor=True,
+    ),
+    "payouts_sweepturn": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"),
+        "Which site a sweep served last, so that the next goes on after it.",
+        auditor=True,
+    ),
     "operations_checkcursor": SitelessTable(
         _ALL, "How far the three-way check has looked; a name, a number and times."
     ),

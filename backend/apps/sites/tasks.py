@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from apps.core.context import acting_as
-from apps.sites.due import due_sites
+from apps.sites.due import DueSite, due_sites
 from apps.sites.scope import bind_site
 
 logger = logging.getLogger("posx.tasks")
@@ -38,15 +38,22 @@ class FanOutTask(Task[..., Any]):
             return super().__call__(*args, **kwargs)
 
 
-def sweep_sites(queue: str, work: Callable[[], int], *, budget_s: float = ROUND_BUDGET_S) -> tuple[int, bool]:
-    """Run ``work`` bound to each site with due rows in ``queue``, the longest waiting first.
+def sweep_sites(
+    queue: str,
+    work: Callable[[], int],
+    *,
+    budget_s: float = ROUND_BUDGET_S,
+    sites: Sequence[DueSite] | None = None,
+) -> tuple[int, bool]:
+    """Run ``work`` bound to each site with due rows in ``queue``, the longest waiting first, or to ``sites``.
 
     ``work`` does one bounded batch and returns how many rows it handled. One site's failure is logged and does
     not keep the others waiting. Returns (rows handled, whether due work may be left over).
     """
     deadline_s = time.monotonic() + budget_s
     handled = 0
-    sites = due_sites(queue, SITES_A_ROUND)
+    bounded = sites is None
+    sites = due_sites(queue, SITES_A_ROUND) if sites is None else sites
     for site in sites:
         if time.monotonic() > deadline_s:
             return handled, True
@@ -58,4 +65,4 @@ def sweep_sites(queue: str, work: Callable[[], int], *, budget_s: float = ROUND_
         except Exception:
             # Safe: its rows stay due and the next round asks again; the other sites must not starve.
             logger.exception("sweep of %s failed for site %s", queue, site.site_id)
-    return handled, len(sites) == SITES_A_ROUND
+    return handled, bounded and len(sites) == SITES_A_ROUND

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from apps.core.doorbells import ring
 from apps.idempotency.services import idempotency_purge
-from apps.payouts.tasks import payouts_sweep
+from apps.payouts.sweep import payouts_sweep
 from apps.sites.scope import site_scope
 from apps.sites.tasks import ROUND_BUDGET_S, FanOutTask, sweep_sites
 from apps.vesting.revoking import revocations_do_due
@@ -46,13 +46,19 @@ def unlock_due() -> str:
 
 @shared_task(base=FanOutTask)
 def reconcile_stuck_releases() -> str:
-    """Every 5 minutes: ask custody about payouts that nobody heard of; counts by outcome."""
-    outcomes, more = payouts_sweep()
-    if more:
+    """Every 5 minutes: ask custody about payouts that nobody heard of; counts by outcome.
+
+    One bounded round over the sites in turn; it rings itself while there is more that may be asked now.
+    """
+    swept = payouts_sweep()
+    if swept.go_on():
         ring("apps.vesting.tasks.reconcile_stuck_releases")
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing due"
-    logger.info("Reconciled payouts: %s", counts)
-    return counts
+    logger.info(
+        "Reconciled payouts: %s",
+        swept.counts(),
+        extra={"sites": swept.sites, "outcomes": dict(swept.outcomes), "is_paced": swept.is_paced},
+    )
+    return swept.counts()
 
 
 @shared_task(base=FanOutTask)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -76,6 +78,8 @@ class FireblocksSandbox:
         self._balances = Balances(store, assets=assets, seed=balances)
         self._transactions = Transactions(store, self._balances, self._events, self._faults, step_s=step_s)
         self._walker = Walker(store, self._transactions, step_s=step_s)
+        # What was asked of the API and when (time.monotonic); the control endpoints are not counted.
+        self.calls: deque[tuple[float, str]] = deque(maxlen=100_000)
         self._router = Router()
         self._add_routes()
         self._server = HttpServer(port, self._handle)
@@ -95,6 +99,7 @@ class FireblocksSandbox:
         add("GET", "/_sandbox/v1_public_key", self._public_key)
         add("POST", "/_sandbox/rotate_key", self._rotate_key)
         add("POST", "/_sandbox/transactions/{id}/advance", self._advance)
+        add("POST", "/_sandbox/transactions", self._plant)
         Control(
             faults=self._faults,
             clock=self._clock,
@@ -131,6 +136,7 @@ class FireblocksSandbox:
             route, request = found
             if route.operation is None:
                 return route.handler(request)
+            self.calls.append((time.monotonic(), route.operation))
             self._auth.check(request)
             return self._api.answer(route.operation, route.handler, request)
         except FireblocksError as error:
@@ -141,6 +147,11 @@ class FireblocksSandbox:
         with self._store.transaction():
             return json_response(200, self._transactions.advance(request.params["id"], body))
 
+    def _plant(self, request: Request) -> Response:
+        body = request.json_object()
+        with self._store.transaction():
+            return json_response(200, self._transactions.plant(body))
+
     def _public_key(self, _request: Request) -> Response:
         return Response(200, self._keys.public_pem.encode(), "application/x-pem-file")
 
@@ -149,6 +160,7 @@ class FireblocksSandbox:
         return json_response(200, {"kid": self._keys.kid})
 
     def _reset(self) -> None:
+        self.calls.clear()
         with self._store.transaction():
             self._store.clear()
             self._balances.seed()

@@ -11,10 +11,11 @@ import pytest
 
 from apps.core.context import acting_as
 from apps.operations.models import Difference
-from apps.operations.threeway.custody_side import custody_look, fireblocks_in_use
+from apps.operations.threeway.custody_side import custody_look
 from apps.operations.threeway.steps import differences_round
 from apps.payouts.custody import fireblocks
 from apps.payouts.custody.base import TransferRequest
+from apps.payouts.custody.choice import fireblocks_in_use
 from apps.payouts.submission import payouts_round
 from devstack.fireblocks_sandbox import FireblocksSandbox
 from tests.factories import in_site, make_address

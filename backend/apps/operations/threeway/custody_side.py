@@ -13,8 +13,7 @@ from apps.operations.threeway.chain_side import told_on_chain
 from apps.operations.threeway.compare import Subject, ToldTransfer, compare_transfer
 from apps.operations.threeway.record import Looked, findings_write
 from apps.payouts.custody.base import TransferPhase, TransferTruth
-from apps.payouts.custody.choice import custody_in_use
-from apps.payouts.custody.fireblocks import FireblocksCustody
+from apps.payouts.custody.choice import fireblocks_in_use
 from apps.payouts.custody.fireblocks_listing import ListedTransfer
 from apps.payouts.external_ids import external_id_parse
 from apps.sites.models import Asset, CustodyProvider, Site
@@ -64,14 +63,6 @@ def compare_with_custody(told: Told, keys: Collection[str], sent: Mapping[str, S
         rows = booked.transfers(keys)
         found = {key: list(compare_transfer(told.transfers[key], rows.get(key))) for key in keys}
         return findings_write(source=SOURCE, subject=Subject.TRANSFER, found=found)
-
-
-def fireblocks_in_use() -> FireblocksCustody:
-    """The client that can list. Raises ValueError when its key cannot be used."""
-    custody = custody_in_use(CustodyProvider.FIREBLOCKS)
-    if not isinstance(custody, FireblocksCustody):
-        raise TypeError("only Fireblocks' own client lists")
-    return custody
 
 
 def _listed(since: datetime, until: datetime, bounded: bool) -> list[ListedTransfer]:

@@ -23,15 +23,24 @@ from requests.auth import AuthBase
 from apps.core.remote import RemoteRejected, refuse_inside_transaction
 from apps.payouts.custody.amounts import to_provider_amount
 from apps.payouts.custody.base import CustodyUnknown, TransferRequest, TransferTruth
-from apps.payouts.custody.fireblocks_answers import decimals_of, json_object, refusal_of, truth_of, unusable
+from apps.payouts.custody.fireblocks_answers import (
+    decimals_of,
+    json_object,
+    refusal_of,
+    retry_after_s,
+    truth_of,
+    unusable,
+)
 from apps.payouts.custody.fireblocks_assets import pin_decimals, pinned_decimals
 from apps.payouts.custody.fireblocks_listing import ListedTransfer, listed_of
+from apps.payouts.custody.pace import Pace, SharedPace, Unpaced
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_API_BASE = "https://api.fireblocks.io"
 TIMEOUT_S = (3, 8)  # connect, read
-PAGE_SIZE = 200  # Fireblocks takes 500 at most
+PAGE_SIZE, PAGE_SIZE_MOST = 200, 500  # Source: Fireblocks' reference, "List transaction history"
+DAY_MS = 86_400_000
 TOKEN_LIFE_S = 25  # Fireblocks refuses 30 s and more
 
 
@@ -74,7 +83,10 @@ class SignedRequest(AuthBase):
 class FireblocksCustody:
     """The Custody protocol over Fireblocks' API v1. Errors and meanings are those of custody/base.py."""
 
-    def __init__(self, api_key: str, private_key_pem: str, api_base: str = "") -> None:
+    def __init__(
+        self, api_key: str, private_key_pem: str, api_base: str = "", *, pace: Pace | None = None
+    ) -> None:
+        self._pace = pace or Unpaced()
         base = (api_base or DEFAULT_API_BASE).rstrip("/")
         self._base = base.removesuffix("/v1")
         self._session = requests.Session()
@@ -161,7 +173,18 @@ class FireblocksCustody:
             after_ms = found[-1].created_ms - 1
             seen = {one.provider_transfer_id for one in found}
 
-    def _page(self, after_ms: int, before_ms: int) -> list[ListedTransfer]:
+    def list_sent(self, *, created_from: datetime, asset_id: str, vault_id: str) -> list[ListedTransfer]:
+        """One page of what a vault account sent of one asset since then, the oldest first; errors as list_transfers.
+
+        What is not on it may exist all the same: the page ends, and a call may still be on its way.
+        """
+        now_ms = int(time.time() * 1000)
+        sent = {"sourceType": "VAULT_ACCOUNT", "sourceId": vault_id, "assets": asset_id}
+        sent["limit"] = str(PAGE_SIZE_MOST)
+        # Both ends are told: left out, Fireblocks looks at its last 90 days. A day ahead, as clocks differ.
+        return self._page(int(created_from.timestamp() * 1000) - 1, now_ms + DAY_MS, **sent)
+
+    def _page(self, after_ms: int, before_ms: int, **only: str) -> list[ListedTransfer]:
         query = urlencode(
             {
                 "after": after_ms,
@@ -169,6 +192,7 @@ class FireblocksCustody:
                 "orderBy": "createdAt",
                 "sort": "ASC",
                 "limit": PAGE_SIZE,
+                **only,
             }
         )
         response = self._call("GET", f"/v1/transactions?{query}")
@@ -201,6 +225,7 @@ class FireblocksCustody:
         self, method: str, path: str, body: bytes | None = None, *, leave_by_s: float | None = None
     ) -> requests.Response:
         refuse_inside_transaction()
+        self._pace.take()
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             response = self._session.request(
@@ -218,12 +243,14 @@ class FireblocksCustody:
             raise CustodyUnknown("custody_unreachable", type(error).__name__) from None
         if response.status_code >= 300:
             logger.warning("Fireblocks %s %s: HTTP %s", method, path, response.status_code)
+        if response.status_code == 429:
+            self._pace.pause(retry_after_s(response))
         return response
 
 
 @lru_cache(maxsize=4)
 def _shared(api_key: str, private_key_pem: str, api_base: str) -> FireblocksCustody:
-    return FireblocksCustody(api_key, private_key_pem, api_base)
+    return FireblocksCustody(api_key, private_key_pem, api_base, pace=SharedPace("fireblocks"))
 
 
 def _private_key(pem: str) -> RSAPrivateKey:

@@ -59,10 +59,11 @@ def unusable(response: requests.Response) -> RemoteError:
     if status in (401, 403):
         return CustodyCredentialsRefused("custody_credentials_refused", f"HTTP {status}")
     code = "custody_rate_limited" if status == 429 else "custody_unavailable"
-    return CustodyUnknown(code, f"HTTP {status}", retry_after_s=_retry_after_s(response))
+    return CustodyUnknown(code, f"HTTP {status}", retry_after_s=retry_after_s(response))
 
 
-def _retry_after_s(response: requests.Response) -> int | None:
+def retry_after_s(response: requests.Response) -> int | None:
+    """The pause that the provider asked for, at most an hour; None when it named none."""
     value = response.headers.get("Retry-After", "")
     # The form with a date is left out: our own backoff serves as well.
     return min(int(value), 3600) if value.isascii() and value.isdigit() and len(value) < 8 else None
