@@ -71,8 +71,8 @@ class Environment:
         secret=True,
     )
     DATABASE_APP_URL: str = _variable(
-        parsers.optional(parsers.postgres_url),
-        "The app login's own address, instead of the one derived from DATABASE_URL.",
+        parsers.optional(parsers.app_url),
+        "Where processes connect instead: a login of its own, or a pooler's address, postgresql://pgbouncer:6432/railway.",
         default="",
         secret=True,
     )
@@ -204,6 +204,19 @@ class Environment:
         parsers.optional(parsers.commit),
         "Set by Railway. /version/ shows it; elsewhere the build writes it into backend/COMMIT.",
         default="",
+    )
+    WEB_REPLICAS: int = _variable(
+        parsers.positive_int, "How many copies of the backend run; for the connection budget.", default="1"
+    )
+    WEB_CONCURRENCY: int = _variable(parsers.positive_int, "Processes of each backend.", default="2")
+    THREADS: int = _variable(parsers.positive_int, "Threads of each of these processes.", default="2")
+    WORKER_REPLICAS: int = _variable(
+        parsers.positive_int, "How many celery-workers run; for the connection budget.", default="1"
+    )
+    WORKER_CONCURRENCY: int = _variable(
+        parsers.positive_int,
+        "Processes of each worker: the Procfile's command reads it, the budget too.",
+        default="2",
     )
     LOG_LEVEL: str = _variable(parsers.log_level, "DEBUG, INFO, WARNING or ERROR.", default="INFO")
     ORDER_HOLD_MINUTES: int = _variable(

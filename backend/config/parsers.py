@@ -49,6 +49,15 @@ def postgres_url(value: str) -> str:
     return value
 
 
+def app_url(value: str) -> str:
+    """The same, or a pooler's address without user and password."""
+    if "@" not in value:
+        scheme, _, rest = value.partition("://")
+        postgres_url(f"{scheme}://user:password@{rest}")
+        return value
+    return postgres_url(value)
+
+
 def redis_url(value: str) -> str:
     """redis://default:password@host:port, or rediss:// for TLS."""
     parts = _split(value)

@@ -32,7 +32,7 @@ def test_processes_log_in_as_the_app_with_timeouts() -> None:
     assert (database["USER"], database["PASSWORD"]) == ("posx_app", derive_login_password("p@ss", "posx_app"))
     assert (database["HOST"], database["PORT"], database["NAME"]) == ("db", 5433, "railway")
     assert database["OPTIONS"]["sslmode"] == "require"
-    assert "statement_timeout=15s" in database["OPTIONS"]["options"]
+    assert "statement_timeout=300s" in database["OPTIONS"]["options"]
 
 
 def test_an_address_of_the_apps_own_replaces_the_derived_login() -> None:

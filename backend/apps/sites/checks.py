@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection, models
 
+from apps.core.connection_budget import Processes, budget_warning, connections_offered
 from apps.sites.catalogue import catalogue_faults
 from apps.sites.owned import SiteForeignKey
 from apps.sites.rules.policy import SitePolicy, SiteReference
@@ -78,3 +81,14 @@ def check_catalogue(databases: Sequence[str] | None = None, **_kwargs: Any) -> l
             Error(sentence, hint="See docs/tenancy.md; run `python manage.py migrate`.", id="posx.E010")
             for sentence in catalogue_faults(cursor)
         ]
+
+
+@register(Tags.database)
+def check_connections(databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
+    """posx.W010: all processes together may open no more connections than PostgreSQL offers their login."""
+    if "default" not in (databases or ()) or settings.DATABASE_IS_POOLED:
+        return []
+    with connection.cursor() as cursor:
+        offered = connections_offered(cursor, connection.settings_dict["USER"])
+    warning = budget_warning(Processes(**settings.PROCESSES), offered)
+    return [checks.Warning(warning, hint="See docs/connections.md.", id="posx.W010")] if warning else []

@@ -16,7 +16,7 @@ from psycopg2 import sql
 
 from apps.sites import roles
 from apps.sites.handover import hand_over_as
-from config.logins import derive_login_password
+from config.logins import LOGIN_TIMEOUTS_S, derive_login_password
 
 # Advisory locks belong to one database and roles to the cluster, so everybody locks in this one.
 _LOCK_DATABASE = "postgres"
@@ -128,6 +128,12 @@ def _statements(cursor: Any, *, correct_attributes: bool) -> list[sql.Composable
         # Every process shares this login, so each could read the others' statements in pg_stat_activity, and
         # psycopg2 writes parameters into them. Only a superuser may say so; the login itself cannot undo it.
         made.append(sql.SQL("ALTER ROLE {} SET track_activities = off").format(sql.Identifier(roles.APP)))
+    made += [
+        sql.SQL("ALTER ROLE {} SET {} = {}").format(
+            sql.Identifier(roles.APP), sql.Identifier(name), sql.Literal(f"{value_s}s")
+        )
+        for name, value_s in LOGIN_TIMEOUTS_S.items()
+    ]
     named = {name: sql.Identifier(role) for name, role in roles.BY_WORD.items()}
     named["db"] = sql.Identifier(settings.DATABASE_ADMIN["NAME"])
     inherits = " WITH INHERIT TRUE" if cursor.connection.server_version >= _FIRST_WITH_INHERIT_OPTION else ""

@@ -1,5 +1,6 @@
 """Settings of every environment. What varies comes from config.env; what is unsafe is off here."""
 
+import sys
 from pathlib import Path
 
 from config.celery_settings import *  # noqa: F403 - CELERY_*, in their own file
@@ -7,6 +8,7 @@ from config.env import current_environment
 from config.logins import admin_database, app_database, auditor_database
 from config.logs import logging_settings
 from config.mail import mail_server
+from config.processes import process_kind
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 _env = current_environment()
@@ -92,11 +94,20 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL),
+    "default": app_database(_env.DATABASE_URL, _env.DATABASE_APP_URL, kind=process_kind(sys.argv)),
     "auditor": auditor_database(_env.DATABASE_URL),  # opened by a recorded look at all sites only
 }
 DATABASE_ROUTERS = ["apps.sites.auditor.AuditorRouter"]
 DATABASE_ADMIN = admin_database(_env.DATABASE_URL)  # opened by migrate, provisioning and the doctor only
+# The arguments of apps.core.connection_budget.Processes. Behind a pooler it is the pool that counts.
+PROCESSES = {
+    "web_replicas": _env.WEB_REPLICAS,
+    "web_processes": _env.WEB_CONCURRENCY,
+    "web_threads": _env.THREADS,
+    "worker_replicas": _env.WORKER_REPLICAS,
+    "worker_processes": _env.WORKER_CONCURRENCY,
+}
+DATABASE_IS_POOLED = bool(_env.DATABASE_APP_URL) and "@" not in _env.DATABASE_APP_URL
 
 REDIS_URL = _env.REDIS_URL
 CACHES = {

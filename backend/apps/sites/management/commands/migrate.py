@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 
+from apps.core.connection_budget import Processes, budget_warning, connections_offered
 from apps.core.waiting import Need, StillMissing, wait_for
-from apps.sites import provision
+from apps.sites import provision, roles
 from apps.sites.catalogue import catalogue_faults
 
 # Within Railway's 300 s for a health check, so that this one says what is wrong before Railway gives up.
@@ -76,12 +79,12 @@ class Command(migrate.Command):
         )
 
     def _refuse_faults(self) -> None:
-        connection = provision.admin_connection()
-        try:
-            with connection.cursor() as cursor:
-                faults = catalogue_faults(cursor)
-        finally:
-            connection.close()
+        with closing(provision.admin_connection()) as connection, connection.cursor() as cursor:
+            faults = catalogue_faults(cursor)
+            offered = connections_offered(cursor, roles.APP)
         if faults:
             raise CommandError("Row security is not sound:\n- " + "\n- ".join(faults))
         self.stdout.write(self.style.SUCCESS("Row security is in force on every table of a site."))
+        few = budget_warning(Processes(**settings.PROCESSES), offered)
+        if few and not settings.DATABASE_IS_POOLED:
+            self.stdout.write(self.style.WARNING(f"Warning: {few}"))
