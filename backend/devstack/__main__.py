@@ -9,6 +9,7 @@ import sys
 from types import FrameType
 
 from devstack.environment import State, as_shell, running_stack, state_directory
+from devstack.given_servers import GivenServerError
 from devstack.ports import PortTakenError
 from devstack.postgres_place import PostgresFailedError, remove_data, remove_program_copy
 from devstack.processes import wait_gone
@@ -16,6 +17,10 @@ from devstack.redis_server import RedisFailedError
 from devstack.screen import welcome
 from devstack.stack import LocalStack, StackFailedError
 
+FAILURES = (
+    *(StackFailedError, PostgresFailedError, RedisFailedError),
+    *(GivenServerError, PortTakenError, ValueError),
+)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -30,13 +35,15 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         return {"up": _up, "env": _env, "down": _down, "clean": _clean}[command]()
-    except (StackFailedError, PostgresFailedError, RedisFailedError, PortTakenError, ValueError) as error:
+    except FAILURES as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
 
 
 def _up() -> int:
-    local = LocalStack(State(state_directory()), output=sys.stdout, requested_ports=os.environ)
+    local = LocalStack(
+        State(state_directory()), output=sys.stdout, requested_ports=os.environ, servers=os.environ
+    )
     for number in STOP_SIGNALS:
         signal.signal(number, _request_stop)
     try:

@@ -42,6 +42,9 @@ PORT_VARIABLES = {
     "redis": "REDIS_SERVER_PORT",
 }
 
+# What a user may say of a local stack in the environment of `make up`; anything else of ours is the stack's own.
+PASSED_ON = {"WEB_CONCURRENCY", "THREADS", "WORKER_CONCURRENCY", "ADMIN_SECOND_FACTOR"}
+
 
 @dataclass(frozen=True)
 class State:
@@ -137,7 +140,7 @@ def process_environment(variables: Mapping[str, str], *, web_port: int, state: S
     """The whole environment of a process: the user's, without its own idea of our variables, plus `variables`."""
     from config.env import VARIABLES
 
-    foreign = {row.name for row in VARIABLES}
+    foreign = {row.name for row in VARIABLES} - PASSED_ON
     foreign |= {"PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"}
     foreign |= {"REDISHOST", "REDISPORT", "REDISUSER", "REDISPASSWORD"}
     foreign |= {"REDIS_HOST", "REDIS_PORT", "REDIS_USER", "REDIS_PASSWORD", "GUNICORN_CMD_ARGS"}

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -26,6 +27,7 @@ from devstack.environment import (
     keep_secrets,
     process_environment,
 )
+from devstack.given_servers import given_database, given_redis, place_of
 from devstack.ports import HOST, free_port
 from devstack.postgres import PostgresServer
 from devstack.postgres_place import remove_data
@@ -54,16 +56,21 @@ class LocalStack:
         lines: TextIO | None = None,
         requested_ports: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        servers: Mapping[str, str] | None = None,
     ) -> None:
         """Steps are shown on `output`, and so are the processes' lines unless they go to `lines`.
 
-        ``variables`` replaces what the processes would have in their environment.
+        ``variables`` replaces what the processes would have in their environment. ``servers`` may hold DATABASE_URL
+        and REDIS_URL: those are used instead of servers of the stack's own, and left running.
         """
         self._state = state
         self._progress = Progress(output, steps=STEPS)
         self._lines = lines or self._progress
         self._requested = requested_ports or {}
         self._replaced = dict(variables or {})
+        self._given = servers or {}
+        self._postgres: PostgresServer | None = None
+        self._redis: RedisServer | None = None
         self._cleanup = ExitStack()
 
     def start(self) -> Stack:
@@ -103,9 +110,9 @@ class LocalStack:
         self._cleanup.callback(_lock(self._state).close)
         self._ports = choose_ports(self._state, self._requested)
         kept = keep_secrets(self._state)
-        with self._progress.step("PostgreSQL"):
+        with self._progress.step(self._label("DATABASE_URL", "PostgreSQL")):
             database_url = self._start_postgres()
-        with self._progress.step("Valkey (speaks Redis' protocol)"):
+        with self._progress.step(self._label("REDIS_URL", "Valkey (speaks Redis' protocol)")):
             redis_url = self._start_redis()
         variables = application_variables(
             ports=self._ports, kept=kept, database_url=database_url, redis_url=redis_url
@@ -136,15 +143,23 @@ class LocalStack:
         return stack
 
     def _start_postgres(self) -> str:
+        if url := given_database(self._given):
+            return url
         self._postgres = PostgresServer(self._state.directory / "postgres", port=self._ports["postgres"])
         self._cleanup.callback(self._postgres.stop)
         self._postgres.start()
         return self._postgres.ensure_database(DATABASE)
 
     def _start_redis(self) -> str:
+        if url := given_redis(self._given):
+            return url
         self._redis = RedisServer(self._state.directory / "redis", port=self._ports["redis"])
         self._cleanup.callback(self._redis.stop)
         return self._redis.start()
+
+    def _label(self, variable: str, own: str) -> str:
+        url = self._given.get(variable, "").strip()
+        return f"{variable}: {place_of(url)}" if url else own
 
     def _start_sandboxes(self) -> None:
         home = self._state.directory / "sandboxes"
@@ -161,8 +176,11 @@ class LocalStack:
     def _seed(self) -> dict[str, object]:
         printed = json.loads(self._manage("seed_demo", "--json").splitlines()[-1])
         # A later run need not print again what it cannot know any more, such as the admin's password.
-        seed = {**self._state.read("seed.json"), **{k: v for k, v in printed.items() if v}}
-        self._state.write("seed.json", seed)
+        # Another database has another administrator.
+        given = self._given.get("DATABASE_URL", "").strip()
+        name = f"seed-{sha256(given.encode()).hexdigest()[:8]}.json" if given else "seed.json"
+        seed = {**self._state.read(name), **{k: v for k, v in printed.items() if v}}
+        self._state.write(name, seed)
         return seed
 
     def _start_processes(self) -> None:
@@ -192,8 +210,8 @@ class LocalStack:
     def _dead_server(self) -> str:
         """The name of a server that is no longer there, or nothing."""
         alive = {
-            "PostgreSQL": self._postgres.running(),
-            "Valkey": self._redis.running(),
+            "PostgreSQL": self._postgres is None or self._postgres.running(),
+            "Valkey": self._redis is None or self._redis.running(),
             "sandboxes": self._sandboxes.running(),
         }
         return next((name for name, lives in alive.items() if not lives), "")
