@@ -28,6 +28,7 @@ from apps.payouts.resolution_models import PayoutResolution
 from apps.sites.models import Site
 from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent
 from apps.tiers.models import BuyerUnits, Tier
+from apps.vesting.freeze_models import Freeze
 from apps.vesting.models import Allocation, Receivable, Release
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
@@ -77,6 +78,8 @@ def fill_site(code: str) -> Site:
     _owed_back(site, tier, buyer)
     make_resolution(make_held_payout(site), make_member(site, Role.OPERATOR))
     make_revocation(allocation, make_member(site, Role.OPERATOR))
+    with in_site(site):
+        Freeze.objects.create(allocation=allocation, cause="dispute", ended_at=timezone.now())
     make_batch(site)
     make_delivery(site)
     return site

@@ -33,6 +33,9 @@ INSERT INTO payouts_payoutresolution (id, site_id, payout_id, action, state, hol
                                       decision_note, result, created_at)
 SELECT gen_random_uuid(), p.site_id, p.id, 'settle', 'asked', 'x', 'why', '0xe', b.requested_by_id, '', '', now()
 FROM payouts_payout p JOIN payouts_payoutbatch b ON b.id = p.batch_id WHERE p.status = 'submitted';
+INSERT INTO vesting_freeze (id, site_id, allocation_id, cause, reason, begun_by_id, end_reason, ended_by_id, ended_at)
+SELECT gen_random_uuid(), a.site_id, a.id, 'pause', 'why', a.beneficiary_id, '', a.beneficiary_id, now()
+FROM vesting_allocation a WHERE a.source_kind = 'team';
 INSERT INTO vesting_revocation (id, site_id, allocation_id, scope, state, reason, asked_by_id, decision_note,
                                 stop_reason)
 SELECT gen_random_uuid(), a.site_id, a.id, 'all', 'asked', 'why', a.beneficiary_id, '', ''
@@ -96,6 +99,10 @@ CONSTRAINTS: dict[str, str] = {
     ),
     "release_released_has_hash": change("vesting_release", "tx_hash = ''", "status = 'released'"),
     "release_number_once": copy("vesting_release", "status = 'locked'"),
+    "freeze_cause_known": change("vesting_freeze", "cause = 'x'"),
+    "freeze_one_open": copy("vesting_freeze", ended_at="NULL", ended_by_id="NULL")
+    + ";"
+    + copy("vesting_freeze", "ended_at IS NULL"),
     "revocation_decided_has_time": change("vesting_revocation", "decided_at = now()"),
     "revocation_ended_by": change("vesting_revocation", "state = 'declined', finished_at = now()"),
     "revocation_has_reason": change("vesting_revocation", "reason = ''"),
@@ -142,6 +149,7 @@ TRIGGERS: dict[str, str] = {
     "payoutbatch_states": change("payouts_payoutbatch", "status = 'draft'", "status = 'approved'"),
     "payoutbatch_whole": copy("payouts_payoutbatch", "status = 'draft'"),
     "receivable_append_only": change("vesting_receivable", "amount_base_units = 1"),
+    "freeze_ended_once": change("vesting_freeze", "ended_at = now() + interval '1 second'"),
     "revocation_decided_once": change("vesting_revocation", "decided_by_id = asked_by_id, decided_at = now()")
     + ";"
     + change("vesting_revocation", "decided_at = now() + interval '1 second'"),

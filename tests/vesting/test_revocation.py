@@ -13,15 +13,14 @@ from django.utils import timezone
 from apps.payouts.batches import batch_approve, batch_reject
 from apps.payouts.models import Payout, PayoutBatch
 from apps.payouts.outcomes import Outcome, OutcomeKind
+from apps.vesting.freezing import allocation_freeze, allocation_thaw
 from apps.vesting.models import Receivable, Release
 from apps.vesting.payout_link import payout_batch_request, releases_follow
 from apps.vesting.queries import sums_by_asset
 from apps.vesting.revocation import (
     Cause,
     Revoked,
-    allocation_freeze,
     allocation_revoke_part,
-    allocation_thaw,
 )
 from apps.vesting.services import allocation_grant
 from apps.vesting.unlocking import releases_unlock_due

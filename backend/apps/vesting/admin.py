@@ -14,6 +14,7 @@ from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 from apps.vesting import revoking_admin  # noqa: F401 - registers its page
 from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
+from apps.vesting.freeze_admin import Pause, Resume
 from apps.vesting.models import (
     TERMS_FIELDS,
     Allocation,
@@ -69,7 +70,7 @@ class AllocationAdmin(ScopedAdmin):
     list_select_related = ("asset", "beneficiary__identity")
     search_fields = ("id", "beneficiary__id")
     inlines = (ScheduleInline, ReleaseInline)
-    entry_actions = (RevokeUnvested(), RevokeAll())
+    entry_actions = (RevokeUnvested(), RevokeAll(), Pause(), Resume())
 
 
 @admin.register(VestingSchedule)

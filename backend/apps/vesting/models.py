@@ -17,6 +17,8 @@ from apps.sites.models import Asset
 from apps.sites.owned import SiteForeignKey, SiteOwned
 from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
+from apps.vesting.freeze_models import Freeze  # noqa: F401 - Django loads this module only
+from apps.vesting.freeze_rules import FrozenWhileStopped
 from apps.vesting.payout_rules import PayoutLeadsReleases, ReleaseFollowsPayout, ReleasesMakePayout
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.revoking_rules import RevokedByItsRevocation
@@ -280,6 +282,7 @@ class Release(SiteOwned):
             LiveReleasesWithinSchedule(name="release_live_sum_within_schedule"),
             SplitsAreWhole(name="release_split_whole"),
             ReleaseFollowsPayout(name="release_follows_payout"),
+            FrozenWhileStopped(name="release_frozen_while_stopped"),
             PayoutLeadsReleases(name="payout_leads_releases"),
             ReleasesMakePayout(name="release_makes_payout"),
             AuditTrail(name="release_audit", fields=["status", "payout", "tx_hash"]),

@@ -23,6 +23,7 @@ from apps.payouts.models import Payout, PayoutBatch, PayoutStatus
 from apps.payouts.outcomes import Outcome, OutcomeKind
 from apps.sites.models import Asset
 from apps.sites.scope import current_site_id, require_scope, site_scope
+from apps.vesting.freezing import freeze_what_came_back
 from apps.vesting.models import Release, ReleaseStatus
 
 RELEASES_A_BATCH = 1000
@@ -73,7 +74,8 @@ def payout_batch_request(
 def releases_follow(payout_ids: Sequence[UUID], outcome: Outcome) -> None:
     """STEP: the payouts room's outcome handler: each release follows the payout that carries it."""
     carried = Release.objects.filter(site_id=require_scope(), payout_id__in=payout_ids)
-    expected = len(carried.select_for_update().order_by("unlock_at", "id").values_list("id"))
+    ids = list(carried.select_for_update().order_by("unlock_at", "id").values_list("id", flat=True))
+    expected = len(ids)
     match outcome.kind:
         case OutcomeKind.PAID:
             released = {"released_at": Now(), "tx_hash": outcome.tx_hash}
@@ -81,6 +83,7 @@ def releases_follow(payout_ids: Sequence[UUID], outcome: Outcome) -> None:
         case OutcomeKind.FAILED | OutcomeKind.CANCELLED:
             # Payable again under another payout; which one it was in is in the audit trail.
             changed = carried.filter(status__in=_IN_FLIGHT).update(status=ReleaseStatus.UNLOCKED, payout=None)
+            freeze_what_came_back(ids)
         case OutcomeKind.HELD:
             changed = carried.filter(status=ReleaseStatus.PROCESSING).update(status=ReleaseStatus.HELD)
         case OutcomeKind.RESUMED:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from apps.sites.scope import current_site_id
+from apps.vesting.freeze_models import Freeze
 from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
 from apps.vesting.revoking_models import Revocation
 
@@ -97,6 +98,12 @@ def revocations(*, state: str | None = None, allocation_id: UUID | None = None) 
     rows = Revocation.objects.select_related("allocation__asset").filter(site_id=current_site_id())
     given = {"state": state, "allocation_id": allocation_id}
     return rows.filter(**{name: value for name, value in given.items() if value is not None})
+
+
+def freezes(*, allocation_id: UUID | None = None) -> QuerySet[Freeze]:
+    """Pauses and disputes' freezes of the site, to be paged by id."""
+    rows = Freeze.objects.filter(site_id=current_site_id())
+    return rows.filter(allocation_id=allocation_id) if allocation_id else rows
 
 
 def revoked_by(*, revocation_ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, Max, QuerySet, Sum, Value, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Max, QuerySet, Sum
 
 from apps.core.ids import uuid7
 from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
@@ -82,35 +81,6 @@ def allocation_revoke_part(
             allocation_id=allocation_id, amount_base_units=owed, cause_kind=cause.kind, cause_id=cause.id
         )
     return Revoked(revoked=take, owed=owed, waiting=missing - take - owed)
-
-
-def allocation_freeze(*, allocation_id: UUID) -> int:
-    """STEP: freeze what is not released, unsent payouts included; base units still on their way out.
-
-    While that is not 0, call again: a transfer that fails comes back unlocked.
-    """
-    _locked(allocation_id)
-    _cancel_unsent(allocation_id)
-    _live(allocation_id)
-    rows = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id)
-    rows.filter(status__in=[ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED]).update(
-        frozen_from=F("status"), status=ReleaseStatus.FROZEN
-    )
-    return sum(_sum(allocation_id, status) for status in (ReleaseStatus.PROCESSING, ReleaseStatus.HELD))
-
-
-def allocation_thaw(*, allocation_id: UUID) -> None:
-    """STEP: what was frozen goes on as if nothing had been: unlocked when its day has come, else locked."""
-    _locked(allocation_id)
-    _live(allocation_id)
-    frozen = Release.objects.filter(
-        site_id=current_site_id(), allocation_id=allocation_id, status=ReleaseStatus.FROZEN
-    )
-    frozen.update(
-        status=Case(When(unlock_at__lte=Now(), then=Value("unlocked")), default=Value("locked")),
-        unlocked_at=Case(When(unlock_at__lte=Now(), then=Coalesce(F("unlocked_at"), Now())), default=None),
-        frozen_from="",
-    )
 
 
 def all_taken_back(*, allocation_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 from django.urls import URLPattern, path
 
+from apps.vesting.freeze_views import FreezesView, PauseView, ResumeView
 from apps.vesting.revoking_views import (
     RevocationApproveView,
     RevocationAskView,
@@ -33,6 +34,17 @@ urlpatterns: list[URLPattern] = [
         RevocationAskView.as_view(),
         name="staff-vesting-revocation-ask",
     ),
+    path(
+        "staff/vesting/allocations/<uuid:allocation_id>/pause/",
+        PauseView.as_view(),
+        name="staff-vesting-pause",
+    ),
+    path(
+        "staff/vesting/allocations/<uuid:allocation_id>/resume/",
+        ResumeView.as_view(),
+        name="staff-vesting-resume",
+    ),
+    path("staff/vesting/freezes/", FreezesView.as_view(), name="staff-vesting-freezes"),
     path("staff/vesting/revocations/", RevocationsView.as_view(), name="staff-vesting-revocations"),
     path(
         "staff/vesting/revocations/<uuid:revocation_id>/approve/",

@@ -22,6 +22,7 @@ from apps.sites.models import Site
 from apps.sites.scope import bind_site
 from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
+from apps.vesting.freezing import allocation_pause
 from apps.vesting.models import Allocation
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
@@ -129,6 +130,7 @@ def make_twin(code: str) -> Twin:
         "staff_vesting_revocations_stop.revocation_id": _later_revocation(
             _allocation(tier, caller), other
         ).id,
+        "staff_vesting_allocations_resume.allocation_id": _paused(_allocation(tier, caller), other),
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
         "change_id": staff_change.id,
@@ -172,6 +174,12 @@ def _changes(
         )
     proofs = {name: asdict(each) for name, each in signed.items()}
     return proofs | {"new_address": new.address}, change, stopped
+
+
+def _paused(allocation: Allocation, by: Membership) -> UUID:
+    with acting_as("user", str(by.id)), bind_site(by.site.id):
+        allocation_pause(allocation_id=allocation.id, reason="a reason", by_member_id=by.id)
+    return allocation.id
 
 
 def _later_revocation(allocation: Allocation, asked_by: Membership) -> Revocation:

@@ -25,11 +25,10 @@ from apps.orders.stripe_gateway import Refund as StripeRefund
 from apps.orders.stripe_gateway import StripeGateway
 from apps.sites.scope import site_scope
 from apps.tiers.services import tier_take_back
+from apps.vesting.freezing import allocation_freeze, allocation_thaw
 from apps.vesting.revocation import (
     all_taken_back,
-    allocation_freeze,
     allocation_revoke_part,
-    allocation_thaw,
     more_taken_back,
 )
 

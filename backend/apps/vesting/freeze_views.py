@@ -1,0 +1,111 @@
+"""Pausing and resuming allocations, and why they stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.member_view import OPERATORS, STAFF, MemberView
+from apps.accounts.models import Membership
+from apps.core.paging import KeysetPagination
+from apps.core.shapes import PROBLEM
+from apps.idempotency.header import idempotency_request
+from apps.payouts.answered_once import KEY_PARAMETER, answered_once
+from apps.vesting.freeze_models import Freeze
+from apps.vesting.freeze_serializers import FreezeFilterSerializer, FreezeSerializer, PauseSerializer
+from apps.vesting.freezing import allocation_pause, allocation_resume
+from apps.vesting.parameters import ALLOCATION
+from apps.vesting.queries import freezes
+
+_REFUSALS = {400: PROBLEM, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 422: PROBLEM}
+
+
+class FreezesView(MemberView):
+    """What stands still, and stood."""
+
+    read_roles = STAFF
+    pagination_class = KeysetPagination
+    keyset = ("-id",)
+
+    @extend_schema(
+        operation_id="staff_vesting_freezes_list",
+        parameters=[ALLOCATION],
+        responses={200: FreezeSerializer(many=True), 400: PROBLEM, 403: PROBLEM},
+    )
+    def get(self, request: Request) -> Response:
+        """Pauses and disputes' freezes of this site, the newest first; without `ended_at` they go on."""
+        wanted = FreezeFilterSerializer(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        with self.reading():
+            page = KeysetPagination()
+            rows = page.paginate_queryset(freezes(**wanted.validated_data), request, self)
+            return page.get_paginated_response(FreezeSerializer(rows, many=True).data)
+
+
+class _OnceView(MemberView):
+    """One write for each Idempotency-Key."""
+
+    write_roles = OPERATORS
+
+    def once(
+        self, request: Request, operation: str, status: int, deed: Callable[[Membership, UUID, str], Freeze]
+    ) -> Response:
+        """Run ``deed(member, target id, reason)``."""
+        claimed = idempotency_request(request, operation)
+        asked = PauseSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        with self.writing() as member:
+            reason = asked.validated_data["reason"]
+            return answered_once(
+                claimed,
+                lambda target: (status, dict(FreezeSerializer(deed(member, target, reason)).data)),
+            )
+
+
+class PauseView(_OnceView):
+    """Pausing."""
+
+    @extend_schema(
+        operation_id="staff_vesting_allocations_pause",
+        parameters=[KEY_PARAMETER],
+        request=PauseSerializer,
+        responses={201: FreezeSerializer, **_REFUSALS},
+    )
+    def post(self, request: Request, allocation_id: UUID) -> Response:
+        """Let nothing of an allocation unlock or be paid out until it is resumed; transfers under way are left to end.
+
+        409 `already_paused`, `nothing_to_pause`.
+        """
+        return self.once(
+            request,
+            f"POST /api/v1/staff/vesting/allocations/{allocation_id}/pause/",
+            201,
+            lambda member, target, reason: allocation_pause(
+                allocation_id=allocation_id, reason=reason, by_member_id=member.id, freeze_id=target
+            ),
+        )
+
+
+class ResumeView(_OnceView):
+    """Resuming."""
+
+    @extend_schema(
+        operation_id="staff_vesting_allocations_resume",
+        parameters=[KEY_PARAMETER],
+        request=PauseSerializer,
+        responses={200: FreezeSerializer, **_REFUSALS},
+    )
+    def post(self, request: Request, allocation_id: UUID) -> Response:
+        """End a pause; what fell due meanwhile is unlocked, unless a dispute is open. 409 `not_paused`."""
+        return self.once(
+            request,
+            f"POST /api/v1/staff/vesting/allocations/{allocation_id}/resume/",
+            200,
+            lambda member, _target, reason: allocation_resume(
+                allocation_id=allocation_id, reason=reason, by_member_id=member.id
+            ),
+        )
