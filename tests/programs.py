@@ -86,18 +86,17 @@ class Web(Program):
         words = ("gunicorn", "config.wsgi:application", "--bind", bind, "--workers", "2", "--threads", "2")
         super().__init__(log, (*words, "--timeout", "60"), environment)
 
-    def get(
-        self, path: str, timeout_s: float = 10.0, headers: dict[str, str] | None = None
-    ) -> requests.Response:
-        return requests.get(f"{self.url}{path}", timeout=timeout_s, headers=headers)
+    def get(self, path: str, timeout_s: float = 10.0) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=timeout_s)
 
     def healthy(self) -> Web:
         """Wait until it answers its health check."""
 
         def answers() -> bool:
+            # It listens before it has loaded the application: on a busy machine the first answer takes long.
             try:
-                return self.get("/health/").status_code == 200
-            except requests.ConnectionError:
+                return self.get("/health/", timeout_s=2.0).status_code == 200
+            except (requests.ConnectionError, requests.Timeout):
                 return False
 
         try:
