@@ -16,11 +16,19 @@ class Witness:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._tables: sql.Composed | None = None
+        self.seen: dict[str, str] = {}
+
+    def look(self, site_id: UUID) -> dict[str, str]:
+        """The content now, kept as ``seen`` until the next look: half of all looks would see what the last one saw."""
+        self.seen = self.content(site_id)
+        return self.seen
 
     def content(self, site_id: UUID) -> dict[str, str]:
         """A hash for each table of all that belongs to the site."""
         with self._connection.cursor() as cursor:
-            cursor.execute(_each_table(cursor, _HASH), {"site": str(site_id)})
+            self._tables = self._tables or _each_table(cursor, _HASH)
+            cursor.execute(self._tables, {"site": str(site_id)})
             return dict(cursor.fetchall())
 
     def marks(self, site_id: UUID, *, but_not_of: UUID) -> frozenset[str]:
