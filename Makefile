@@ -9,7 +9,7 @@ TEST_LOCKS := requirements/test.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test isolation provers lint requirements clean bench faults crowd railway
+.PHONY: help up demo test isolation provers lint requirements clean bench stuck faults crowd railway
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 
 bench: $(VENV)/.local-stamp ## what row security and idle sweepers cost, as ratios in one run
 	@cd backend && exec ../$(BIN)/python -m devstack.bench
+
+stuck: $(VENV)/.local-stamp ## payouts that nobody heard of, through the Fireblocks sandbox, and the books afterwards (COUNT=10000)
+	@cd backend && exec ../$(BIN)/python -m devstack.stuck
 
 faults: $(VENV)/.local-stamp ## sales under faults at every step, and the books afterwards (SEED=, RUNS=100, ONLY=fault:step)
 	@cd backend && exec ../$(BIN)/python -m devstack.faults

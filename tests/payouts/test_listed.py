@@ -71,6 +71,20 @@ def test_what_the_list_does_not_prove_is_asked_for_by_itself(
     assert operations(fireblocks_sandbox) == ["list", "by_external_id"]
 
 
+def test_a_transaction_that_is_listed_twice_proves_nothing(fireblocks_sandbox: FireblocksSandbox) -> None:
+    scene = StuckScene("NA", 6)
+    scene.planted(fireblocks_sandbox)
+    store, (first, second) = fireblocks_sandbox._store, scene.sent[:2]
+    record = store.look_up("transaction", first.external_id)
+    assert record is not None
+    record["tx"]["externalTxId"] = second.external_id
+    store.save("transaction", record["tx"]["id"], record)
+    outcomes = payouts_sweep().outcomes
+    # The first one's answer is another's: it waits, unsettled.
+    assert outcomes == {"paid": 5, "submitted": 1}
+    assert operations(fireblocks_sandbox) == ["list", "by_external_id", "by_external_id"]
+
+
 def test_a_few_are_asked_for_by_themselves(fireblocks_sandbox: FireblocksSandbox) -> None:
     StuckScene("NA", 4).planted(fireblocks_sandbox)
     assert payouts_sweep().outcomes == {"paid": 4}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from typing import Any
 
@@ -127,6 +128,11 @@ def test_nobody_calls_while_the_provider_asks_for_a_pause(fireblocks_sandbox: Fi
     assert payouts_sweep().outcomes == {"paid": 2}
 
 
+def test_no_more_calls_are_counted_than_there_are(database: None, slow_pace: None) -> None:
+    takers = [Thread(_calls_taken) for _worker in range(3)]
+    assert sum(taker.outcome() for taker in takers) == AT_ONCE
+
+
 def test_a_shorter_pause_does_not_end_a_longer_one(database: None) -> None:
     pace = SharedPace("fireblocks")
     pace.pause(100)
@@ -158,7 +164,25 @@ def test_the_command_works_through_all(fireblocks_sandbox: FireblocksSandbox, mo
     call_command("reconcile_stuck", "--json", stdout=out)
     told = json.loads(out.getvalue())
     assert told["outcomes"] == {"paid": 6, "held": 1}
-    assert told["rounds"] >= 2 and not told["is_paced"]
+    assert told["rounds"] >= 2 and told["due"] == 0
+
+
+def test_the_command_says_what_is_due_still(fireblocks_sandbox: FireblocksSandbox, slow_pace: None) -> None:
+    scene = StuckScene("NA", 10)
+    out = StringIO()
+    call_command("reconcile_stuck", stdout=out)
+    assert f"{scene.statuses().count('submitted'):>7}  are due still" in out.getvalue()
+    assert f"{scene.statuses().count('held'):>7}  held" in out.getvalue()
+
+
+def _calls_taken() -> int:
+    """How many of a worker's first five calls were allowed."""
+    taken = 0
+    for _call in range(AT_ONCE):
+        with suppress(CustodyPaced):
+            SharedPace("fireblocks").take()
+            taken += 1
+    return taken
 
 
 def _three_rounds() -> None:

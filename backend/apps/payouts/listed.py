@@ -138,7 +138,7 @@ def _first_sent_at(attempt: PayoutAttempt) -> datetime:
 
 
 def _truths(page: Sequence[ListedTransfer], waiting: Waiting) -> dict[str, TransferTruth]:
-    """What the page says by external id; without those that it shows twice, which a person has to see."""
+    """What the page says by external id; without those that it shows twice: they are asked for one by one."""
     times = Counter(one.external_id for one in page)
     truths: dict[str, TransferTruth] = {}
     for one in page:

@@ -37,7 +37,7 @@ ON CONFLICT (queue) DO UPDATE SET last_served = excluded.last_served, served_at 
 
 @dataclass
 class Swept:
-    """``is_paced``: a provider may not be called now, so that going on at once would be in vain."""
+    """``is_paced``: a provider could not be called at some moment, so that going on at once would be in vain."""
 
     sites: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,9 @@ def payouts_sweep(*, budget_s: float = START_BUDGET_S) -> Swept:
         site = sites[swept.sites]
         swept.sites += 1
         # Before the work, which may kill us; and not while nothing can be asked: that was no turn.
-        if not providers_closed(calls=CALLS_A_PAYOUT):
+        if providers_closed(calls=CALLS_A_PAYOUT):
+            swept.is_paced = True
+        else:
             _serve(site.site_id)
         # What a slow provider leaves of the round is shared: one call's time at least, the rest by sites to come.
         done, full = _turn(budget_s=left_s / (len(sites) - swept.sites + 1), until_s=deadline_s)
@@ -76,7 +78,7 @@ def payouts_sweep(*, budget_s: float = START_BUDGET_S) -> Swept:
 
     handled, sites_left = sweep_sites(QUEUE, turn, budget_s=budget_s, sites=sites)
     swept.has_more = handled > 0 and (swept.has_more or sites_left)
-    swept.is_paced = bool(providers_closed(calls=CALLS_A_PAYOUT))
+    swept.is_paced = swept.is_paced or bool(providers_closed(calls=CALLS_A_PAYOUT))
     return swept
 
 

@@ -36,12 +36,13 @@ class Command(BaseCommand):
                 bar.update(swept.outcomes.total())
                 if not swept.go_on():
                     break
+        due = payouts_due()
         if options["json"]:
-            told = {"rounds": rounds, "outcomes": dict(outcomes), "is_paced": swept.is_paced}
+            told = {"rounds": rounds, "outcomes": dict(outcomes), "due": due}
             self.stdout.write(json.dumps(told, sort_keys=True))
             return
         for name, count in sorted(outcomes.items()):
             self.stdout.write(f"{count:>7}  {name}")
         self.stdout.write(f"{outcomes.total():>7}  payouts in {rounds} rounds")
-        if swept.is_paced:
-            self.stdout.write("A provider's calls of this minute are used up: the periodic task goes on.")
+        if due:
+            self.stdout.write(f"{due:>7}  are due still, for want of calls or time: the periodic tasks go on")
