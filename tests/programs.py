@@ -86,8 +86,10 @@ class Web(Program):
         words = ("gunicorn", "config.wsgi:application", "--bind", bind, "--workers", "2", "--threads", "2")
         super().__init__(log, (*words, "--timeout", "60"), environment)
 
-    def get(self, path: str, timeout_s: float = 10.0) -> requests.Response:
-        return requests.get(f"{self.url}{path}", timeout=timeout_s)
+    def get(
+        self, path: str, timeout_s: float = 10.0, headers: dict[str, str] | None = None
+    ) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=timeout_s, headers=headers)
 
     def healthy(self) -> Web:
         """Wait until it answers its health check."""
