@@ -45,7 +45,7 @@ class Life(Pausing):
 
     def steps(self) -> list[Any]:
         return [
-            *(self.unlock, self.unlock, self.some_days, self.batch, self.send, self.pay, self.fail),
+            *(self.unlock, self.unlock, self.some_days, self.some_batch, self.send, self.pay, self.fail),
             *(self.pause, self.resume, self.freeze, self.thaw, self.refund, self.ask, self.later, self.all),
             *(self.look, self.look),
         ]
@@ -61,7 +61,7 @@ class Life(Pausing):
                 ago,
             )
 
-    def batch(self) -> None:
+    def some_batch(self) -> None:
         self.request(self.random.randint(1, 4))
 
     def send(self) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
+from apps.accounts.models import Membership
 from apps.sites.scope import current_site_id
 from apps.vesting.freeze_models import Freeze
 from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
@@ -111,6 +112,11 @@ def revoked_by(*, revocation_ids: Sequence[UUID]) -> dict[UUID, int]:
     rows = Release.objects.filter(site_id=current_site_id(), revocation_id__in=revocation_ids)
     sums = rows.order_by("revocation_id").values_list("revocation_id").annotate(Sum("amount_base_units"))
     return {revocation_id: int(total) for revocation_id, total in sums}
+
+
+def is_member(*, member_id: UUID) -> bool:
+    """Whether there is such a member of the site, active or not."""
+    return Membership.objects.filter(site_id=current_site_id(), id=member_id).exists()
 
 
 def policies() -> QuerySet[VestingPolicy]:

@@ -15,6 +15,7 @@ from apps.vesting.staff_views import (
     StaffReleasesView,
     StaffSummaryView,
 )
+from apps.vesting.statement_views import StaffStatementView, StatementView
 from apps.vesting.views import AllocationsView, AllocationView, ReleasesView, ScheduleView, SummaryView
 
 urlpatterns: list[URLPattern] = [
@@ -24,6 +25,12 @@ urlpatterns: list[URLPattern] = [
         "vesting/allocations/<uuid:allocation_id>/schedule/", ScheduleView.as_view(), name="vesting-schedule"
     ),
     path("vesting/releases/", ReleasesView.as_view(), name="vesting-releases"),
+    path("vesting/statement/", StatementView.as_view(), name="vesting-statement"),
+    path(
+        "staff/vesting/statements/<uuid:member_id>/",
+        StaffStatementView.as_view(),
+        name="staff-vesting-statement",
+    ),
     path("vesting/summary/", SummaryView.as_view(), name="vesting-summary"),
     path("staff/vesting/allocations/", StaffAllocationsView.as_view(), name="staff-vesting-allocations"),
     path("staff/vesting/releases/", StaffReleasesView.as_view(), name="staff-vesting-releases"),
