@@ -30,6 +30,7 @@ from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent
 from apps.tiers.models import BuyerUnits, Tier
 from apps.vesting.freeze_models import Freeze
 from apps.vesting.models import Allocation, Receivable, Release
+from apps.vesting.receivable_models import ReceivableSettlement
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
 from tests.factories import (
@@ -137,8 +138,9 @@ def _owed_back(site: Site, tier: Tier, buyer: Membership) -> None:
         payouts.update(status="paid", next_attempt_at=None, settled_at=timezone.now(), tx_hash=tx_hash)
         row.update(status="released", released_at=timezone.now(), tx_hash=tx_hash)
         Receivable.objects.create(
-            allocation=allocation, amount_base_units=1, cause_kind="refund", cause_id=release.id
+            allocation=allocation, amount_base_units=1000, cause_kind="refund", cause_id=release.id
         )
+    make_settlement(make_member(site, Role.OPERATOR))
 
 
 def _order(order_id: UUID, tier: Tier, buyer: Membership, allocation_id: UUID) -> None:
@@ -229,6 +231,18 @@ def make_resolution(payout: Payout, asked_by: Membership) -> PayoutResolution:
     with in_site(asked_by.site):
         return PayoutResolution.objects.create(
             payout=payout, action="ask_again", hold_code=payout.hold_code, note="a note", asked_by=asked_by
+        )
+
+
+def make_settlement(asked_by: Membership) -> ReceivableSettlement:
+    """What somebody asked for about the site's receivable."""
+    with in_site(asked_by.site):
+        return ReceivableSettlement.objects.create(
+            receivable=Receivable.objects.get(),
+            kind="written_off",
+            amount_base_units=1,
+            note="a note",
+            asked_by=asked_by,
         )
 
 

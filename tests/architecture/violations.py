@@ -40,6 +40,10 @@ INSERT INTO vesting_revocation (id, site_id, allocation_id, scope, state, reason
                                 stop_reason)
 SELECT gen_random_uuid(), a.site_id, a.id, 'all', 'asked', 'why', a.beneficiary_id, '', ''
 FROM vesting_allocation a WHERE a.source_kind = 'team';
+INSERT INTO vesting_receivablesettlement (id, site_id, receivable_id, kind, state, amount_base_units, reference, note,
+                                          asked_by_id, decision_note, created_at)
+SELECT gen_random_uuid(), r.site_id, r.id, 'repaid', 'asked', 1, '0xf', 'why', b.requested_by_id, '', now()
+FROM vesting_receivable r JOIN payouts_payoutbatch b ON b.site_id = r.site_id LIMIT 1;
 INSERT INTO webhooks_eventcursor (provider, read_until) VALUES ('stripe', now());
 INSERT INTO webhooks_inboxevent (id, provider, event_id, event_type, object_id, payload_sha256, status, attempts,
                                  next_attempt_at, error_code, received_at)
@@ -93,6 +97,19 @@ CONSTRAINTS: dict[str, str] = {
     "allocation_amount_positive": change("vesting_allocation", "amount_base_units = 0"),
     "allocation_source_once": copy("vesting_allocation"),
     "receivable_amount_positive": change("vesting_receivable", "amount_base_units = 0"),
+    "receivablesettlement_amount_positive": change("vesting_receivablesettlement", "amount_base_units = 0"),
+    "receivablesettlement_decided_by": change("vesting_receivablesettlement", "state = 'declined'"),
+    "receivablesettlement_evidence_once": copy("vesting_receivablesettlement"),
+    "receivablesettlement_has_evidence": change("vesting_receivablesettlement", "reference = ''"),
+    "receivablesettlement_has_reason": change("vesting_receivablesettlement", "note = ''"),
+    "receivablesettlement_kind_known": change("vesting_receivablesettlement", "kind = 'x', reference = ''"),
+    "receivablesettlement_second_person": change(
+        "vesting_receivablesettlement", "state = 'done', decided_by_id = asked_by_id, decided_at = now()"
+    ),
+    "receivablesettlement_state_known": change(
+        "vesting_receivablesettlement",
+        "state = 'x', decided_by_id = gen_random_uuid(), decided_at = now()",
+    ),
     "release_amount_positive": change("vesting_release", "amount_base_units = 0"),
     "release_payout_while_in_flight": change(
         "vesting_release", "payout_id = gen_random_uuid()", "status = 'locked'"
@@ -154,6 +171,26 @@ TRIGGERS: dict[str, str] = {
     + ";"
     + change("vesting_revocation", "decided_at = now() + interval '1 second'"),
     "revocation_states": change("vesting_revocation", "state = 'done', finished_at = now()"),
+    "receivablesettlement_decided_once": change(
+        "vesting_receivablesettlement",
+        "state = 'declined', decided_by_id = asked_by_id, decided_at = now();"
+        "UPDATE vesting_receivablesettlement SET decided_at = now() + interval '1 second'",
+    ),
+    "receivablesettlement_frozen": change("vesting_receivablesettlement", "amount_base_units = 2"),
+    "receivablesettlement_no_payout": copy(
+        "vesting_receivablesettlement",
+        reference="(SELECT p.tx_hash FROM payouts_payout p WHERE p.status = 'paid' AND p.site_id = t.site_id LIMIT 1)",
+    ),
+    "receivablesettlement_states": change(
+        "vesting_receivablesettlement",
+        "state = 'declined', decided_by_id = asked_by_id, decided_at = now();"
+        "UPDATE vesting_receivablesettlement SET state = 'asked'",
+    ),
+    "receivablesettlement_within": copy(
+        "vesting_receivablesettlement",
+        reference="'0x2'",
+        amount_base_units="(SELECT r.amount_base_units FROM vesting_receivable r WHERE r.id = t.receivable_id)",
+    ),
     "release_follows_payout": change("vesting_release", "status = 'held'", "status = 'processing'"),
     "release_makes_payout": "UPDATE vesting_release SET status = 'unlocked', unlocked_at = now() WHERE id = "
     "(SELECT id FROM vesting_release WHERE status = 'locked' LIMIT 1);"

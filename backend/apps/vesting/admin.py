@@ -11,14 +11,16 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
 from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
-from apps.vesting import revoking_admin  # noqa: F401 - registers its page
+from apps.vesting import (
+    receivable_admin,  # noqa: F401 - registers its models
+    revoking_admin,  # noqa: F401 - registers its page
+)
 from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.freeze_admin import Pause, Resume
 from apps.vesting.models import (
     TERMS_FIELDS,
     Allocation,
-    Receivable,
     Release,
     ReleaseStatus,
     VestingPolicy,
@@ -115,11 +117,3 @@ class ReleaseAdmin(ScopedAdmin):
     list_select_related = ("allocation__asset", "allocation__beneficiary__identity", "payout")
     search_fields = ("id", "allocation__id", "schedule__id", "payout__id")
     entry_actions = (RequestPayout(),)
-
-
-@admin.register(Receivable)
-class ReceivableAdmin(ScopedAdmin):
-    cells = (whole_tokens("amount_base_units", asset="allocation.asset"),)
-    list_display = (short_id, "created_at", "allocation", *cells, "cause_kind", "cause_id")
-    list_select_related = ("allocation__asset",)
-    search_fields = ("id", "allocation__id", "cause_id")

@@ -20,6 +20,7 @@ from apps.sites.rules.policy import site_rules
 from apps.vesting.freeze_models import Freeze  # noqa: F401 - Django loads this module only
 from apps.vesting.freeze_rules import FrozenWhileStopped
 from apps.vesting.payout_rules import PayoutLeadsReleases, ReleaseFollowsPayout, ReleasesMakePayout
+from apps.vesting.receivable_models import ReceivableSettlement  # noqa: F401 - Django finds models here
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.revoking_rules import RevokedByItsRevocation
 from apps.vesting.rules import (
@@ -296,7 +297,8 @@ class Release(SiteOwned):
 class Receivable(SiteOwned):
     """Tokens that a beneficiary has although their money went back: what was paid out cannot be revoked.
 
-    ``cause_id`` is the refund or dispute after which they were owed.
+    ``cause_id`` is the refund or dispute after which they were owed. What was paid back or written off of it is in
+    its ReceivableSettlements; the row itself never changes.
     """
 
     allocation = SiteForeignKey(Allocation)
@@ -310,9 +312,7 @@ class Receivable(SiteOwned):
         verbose_name_plural = _("receivables")
         indexes = [models.Index(fields=["site", "allocation"], name="receivable_allocation")]
         constraints = [
-            *site_rules(
-                "receivable", references=["allocation"], referenced=False, grants=["SELECT", "INSERT"]
-            ),
+            *site_rules("receivable", references=["allocation"], grants=["SELECT", "INSERT"]),
             models.CheckConstraint(condition=Q(amount_base_units__gt=0), name="receivable_amount_positive"),
             AppendOnly(name="receivable_append_only"),
             ReceivablesWithinReleased(name="receivable_within_released"),

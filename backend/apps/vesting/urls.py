@@ -1,6 +1,13 @@
 from django.urls import URLPattern, path
 
 from apps.vesting.freeze_views import FreezesView, PauseView, ResumeView
+from apps.vesting.receivable_views import (
+    ReceivablesView,
+    SettlementApproveView,
+    SettlementAskView,
+    SettlementDeclineView,
+    SettlementsView,
+)
 from apps.vesting.revoking_views import (
     RevocationApproveView,
     RevocationAskView,
@@ -18,6 +25,7 @@ from apps.vesting.staff_views import (
 from apps.vesting.statement_views import StaffStatementView, StatementView
 from apps.vesting.views import AllocationsView, AllocationView, ReleasesView, ScheduleView, SummaryView
 
+_SETTLEMENT = "staff/receivable-settlements/<uuid:settlement_id>/"
 urlpatterns: list[URLPattern] = [
     path("vesting/allocations/", AllocationsView.as_view(), name="vesting-allocations"),
     path("vesting/allocations/<uuid:allocation_id>/", AllocationView.as_view(), name="vesting-allocation"),
@@ -67,6 +75,19 @@ urlpatterns: list[URLPattern] = [
         "staff/vesting/revocations/<uuid:revocation_id>/stop/",
         RevocationStopView.as_view(),
         name="staff-vesting-revocation-stop",
+    ),
+    path("staff/receivables/", ReceivablesView.as_view(), name="staff-receivables"),
+    path(
+        "staff/receivables/<uuid:receivable_id>/settlements/",
+        SettlementAskView.as_view(),
+        name="staff-receivable-ask",
+    ),
+    path("staff/receivable-settlements/", SettlementsView.as_view(), name="staff-receivable-settlements"),
+    path(
+        f"{_SETTLEMENT}approve/", SettlementApproveView.as_view(), name="staff-receivable-settlement-approve"
+    ),
+    path(
+        f"{_SETTLEMENT}decline/", SettlementDeclineView.as_view(), name="staff-receivable-settlement-decline"
     ),
     path("staff/payout-batches/", StaffBatchesView.as_view(), name="staff-payout-batches"),
 ]

@@ -189,6 +189,9 @@ SPECTACULAR_SETTINGS = {
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",
         "PayoutStatusEnum": "apps.payouts.models.PayoutStatus",
         "AttemptStatusEnum": "apps.payouts.models.AttemptStatus",
+        "SettlementStateEnum": "apps.vesting.receivable_models.SettlementState",
+        "SettlementKindEnum": "apps.vesting.receivable_models.SettlementKind",
+        "ResolutionStateEnum": "apps.payouts.resolution_models.ResolutionState",
         "DeliveryStatusEnum": "apps.subscriptions.models.DeliveryStatus",
     },
 }

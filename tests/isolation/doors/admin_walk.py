@@ -24,6 +24,8 @@ _NAMES = {
     "payout": "payout_id",
     "payoutbatch": "batch_id",
     "payoutresolution": "resolution_id",
+    "receivable": "receivable_id",
+    "receivablesettlement": "settlement_id",
     "release": "release_id",
     "revocation": "revocation_id",
     "tier": "tier_id",

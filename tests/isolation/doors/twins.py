@@ -23,7 +23,7 @@ from apps.sites.scope import bind_site
 from apps.tiers.models import Tier
 from apps.tiers.services import tier_reserve
 from apps.vesting.freezing import allocation_pause
-from apps.vesting.models import Allocation
+from apps.vesting.models import Allocation, Receivable
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
 from tests.accounts.signing import Signer, signed_by
@@ -33,6 +33,7 @@ from tests.admin.rows import (
     make_held_payout,
     make_resolution,
     make_revocation,
+    make_settlement,
     unlock_some,
 )
 from tests.clients import api, api_of
@@ -112,6 +113,14 @@ def make_twin(code: str) -> Twin:
     with in_site(site):
         paid = Order.objects.get(status="paid")
     delivery = make_delivery(site, name=f"Second of {code}", url=f"https://192.0.2.1/{code}")
+    settlement = make_settlement(other)
+    with in_site(site):
+        Receivable.objects.create(
+            allocation_id=settlement.receivable.allocation_id,
+            amount_base_units=1,
+            cause_kind="refund",
+            cause_id=site.id,
+        )
     ids = {
         "subscription_id": delivery.subscription_id,
         "delivery_id": delivery.id,
@@ -131,6 +140,8 @@ def make_twin(code: str) -> Twin:
             _allocation(tier, caller), other
         ).id,
         "staff_vesting_allocations_resume.allocation_id": _paused(_allocation(tier, caller), other),
+        "receivable_id": settlement.receivable_id,
+        "settlement_id": settlement.id,
         "member_id": members[Role.BUYER].id,
         "beneficiary_id": caller.id,
         "change_id": staff_change.id,
@@ -145,6 +156,7 @@ def make_twin(code: str) -> Twin:
         "email": f"caller@{site.host}",
         **proofs,
         "amount_minor": 1,
+        "amount_base_units": "1",
         "action": "settle",
         "scope": "all",
         "tx_hash": f"0x{batch.id.hex * 2}",

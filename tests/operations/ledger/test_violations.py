@@ -18,6 +18,11 @@ from tests.operations.ledger.books import Books
 
 pytestmark = pytest.mark.usefixtures("database", "stripe_sandbox", "bells_lost")
 
+SETTLEMENT = (
+    "INSERT INTO vesting_receivablesettlement (id, site_id, receivable_id, asked_by_id, note, decision_note, "
+    "created_at, amount_base_units, kind, state, reference, decided_by_id, decided_at) "
+    "SELECT gen_random_uuid(), site_id, id, gen_random_uuid(), 'why', '', now(),"
+)
 # invariant -> (SQL that breaks it, SQL that selects the id of the row to be named). {table}s hold one site's rows.
 FAULTS: dict[str, tuple[str, str]] = {
     "allocation_has_schedule": (
@@ -41,6 +46,15 @@ FAULTS: dict[str, tuple[str, str]] = {
         "UPDATE vesting_release SET amount_base_units = amount_base_units + 1 WHERE id = "
         "(SELECT min(id::text)::uuid FROM vesting_release WHERE status = 'replaced')",
         "SELECT min(id::text)::uuid FROM vesting_release WHERE status = 'replaced'",
+    ),
+    "settled_within_receivable": (
+        f"{SETTLEMENT} amount_base_units + 1, 'written_off', 'asked', '', NULL, NULL FROM vesting_receivable",
+        "SELECT id FROM vesting_receivable",
+    ),
+    "return_is_no_payout": (
+        f"{SETTLEMENT} 1, 'repaid', 'done', (SELECT p.tx_hash FROM payouts_payout p WHERE p.status = 'paid' LIMIT 1), "
+        "gen_random_uuid(), now() FROM vesting_receivable",
+        "SELECT id FROM vesting_receivablesettlement",
     ),
     "receivables_within_released": (
         "UPDATE vesting_receivable SET amount_base_units = 1 + (SELECT sum(amount_base_units) FROM vesting_release r "

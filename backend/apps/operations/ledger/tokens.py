@@ -99,4 +99,30 @@ TOKENS = (
               AND r.status IN ('locked', 'unlocked', 'frozen', 'processing', 'held')
         ) r WHERE v.site_id = %(site)s AND NOT r.in_scope GROUP BY v.id, v.scope, v.effective_at""",
     ),
+    Invariant(
+        name="settled_within_receivable",
+        table="vesting_receivable",
+        means="Of a receivable no more was paid back or written off than it is, what waits for approval included.",
+        remedy="Read its settlements: one is counted twice, or is another receivable's.",
+        refused_by="receivablesettlement_within",
+        sql="""
+        SELECT w.receivable_id, 'at most ' || r.amount_base_units, w.total::text
+        FROM (
+            SELECT receivable_id, sum(amount_base_units) AS total FROM vesting_receivablesettlement
+            WHERE site_id = %(site)s AND state IN ('asked', 'done') GROUP BY receivable_id
+        ) w JOIN vesting_receivable r ON r.site_id = %(site)s AND r.id = w.receivable_id
+        WHERE w.total > r.amount_base_units""",
+    ),
+    Invariant(
+        name="return_is_no_payout",
+        table="vesting_receivablesettlement",
+        means="The transaction by which a receivable was paid back is none by which we paid out.",
+        remedy="Nobody gave these tokens back: look the transaction up on chain; they are owed still.",
+        refused_by="receivablesettlement_no_payout when it is asked; a payout's hash may come later",
+        sql="""
+        SELECT s.id, 'no payout', 'payout ' || p.id
+        FROM vesting_receivablesettlement s
+        JOIN payouts_payout p ON p.site_id = s.site_id AND p.tx_hash = s.reference AND p.tx_hash <> ''
+        WHERE s.site_id = %(site)s AND s.kind = 'repaid' AND s.state = 'done'""",
+    ),
 )
