@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,8 +69,12 @@ class Project:
         if spec.healthcheck_path:
             variables["RAILWAY_PUBLIC_DOMAIN"] = DOMAIN
         variables |= resolve(spec.name, services, self._shared)
-        log = self._home / f"{len(self._deployments)}-{spec.name}.log"
-        self._deployments.append(Deployment(self._image, spec, variables, log))
+        name = f"{len(self._deployments)}-{spec.name}"
+        # Each container has a filesystem of its own: two collectstatic in one would meet.
+        own = self._home / f"{name}-app"
+        shutil.copytree(self._image.app, own)
+        image = replace(self._image, app=own)
+        self._deployments.append(Deployment(image, spec, variables, self._home / f"{name}.log"))
         return self._deployments[-1]
 
     def stop(self) -> None:

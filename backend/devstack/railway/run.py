@@ -89,6 +89,8 @@ class EmulatedRun:
             with around.roles_held() as wait_for_callers:
                 for each in (*web, *others.values()):
                     each.launch()
+                for each in web:
+                    wait_for_words(each, "manage.collectstatic", READY_TIMEOUT_S)
                 wait_for_callers(REPLICAS, READY_TIMEOUT_S)
                 for each in others.values():
                     wait_for_words(each, "Waiting for ", READY_TIMEOUT_S)
