@@ -1,64 +1,22 @@
-"""Vesting arithmetic: plain functions on integers and dates, with no database in it.
+"""Terms of version 1, the columns of a policy and a schedule: a part at the start, then equal parts.
 
 Amounts are whole base units (up to 2**256 - 1), percentages are basis points, instants are aware UTC.
 """
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
+
+from apps.vesting.schedule.dates import PeriodUnit, Span, shifted, utc
+from apps.vesting.schedule.faults import TermsError, whole
 
 MAX_BASE_UNITS = 2**256 - 1
 MAX_PARTS = 10_000
 # A schedule whose last date lies behind the calendar's end could be sold and then never be made.
 MAX_SPAN_DAYS = 366 * 1_000
 WHOLE_BASIS_POINTS = 10_000
-
-
-class TermsError(ValueError):
-    """The terms, or what they are applied to, make no schedule; `code` is stable."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-class PeriodUnit(StrEnum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
-    YEAR = "year"
-
-
-_MONTHS = {PeriodUnit.MONTH: 1, PeriodUnit.QUARTER: 3, PeriodUnit.YEAR: 12}
-_DAYS = {PeriodUnit.DAY: 1, PeriodUnit.WEEK: 7}
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A calendar distance; months and days are kept apart because a month has no fixed length."""
-
-    months: int = 0
-    days: int = 0
-
-    @classmethod
-    def of(cls, count: int, unit: PeriodUnit) -> Span:
-        """`count` units as months (month, quarter, year) or days (day, week)."""
-        return cls(months=count * _MONTHS.get(unit, 0), days=count * _DAYS.get(unit, 0))
-
-    def __add__(self, other: Span) -> Span:
-        return Span(self.months + other.months, self.days + other.days)
-
-    def times(self, count: int) -> Span:
-        return Span(self.months * count, self.days * count)
-
-    def longest_days(self) -> int:
-        """An upper bound of its length in days."""
-        return self.months * 31 + self.days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +36,10 @@ class Terms:
     period_unit: PeriodUnit = PeriodUnit.MONTH
 
     def __post_init__(self) -> None:
-        _whole("tge_basis_points", self.tge_basis_points, lowest=0, highest=WHOLE_BASIS_POINTS)
-        _whole("cliff_count", self.cliff_count, lowest=0, highest=MAX_SPAN_DAYS)
-        _whole("parts", self.parts, lowest=0, highest=MAX_PARTS)
-        _whole("period_count", self.period_count, lowest=1, highest=MAX_SPAN_DAYS)
+        whole("tge_basis_points", self.tge_basis_points, lowest=0, highest=WHOLE_BASIS_POINTS)
+        whole("cliff_count", self.cliff_count, lowest=0, highest=MAX_SPAN_DAYS)
+        whole("parts", self.parts, lowest=0, highest=MAX_PARTS)
+        whole("period_count", self.period_count, lowest=1, highest=MAX_SPAN_DAYS)
         # Values from a form or a row arrive as text; an unknown one must not fall back to zero days.
         object.__setattr__(self, "cliff_unit", _unit("cliff_unit", self.cliff_unit))
         object.__setattr__(self, "period_unit", _unit("period_unit", self.period_unit))
@@ -111,12 +69,12 @@ def parts_of(total_base_units: int, terms: Terms, start_at: datetime) -> list[Pa
 
     `start_at` must be aware UTC. Parts that come to nothing are left out. Raises TermsError.
     """
-    _whole("total_base_units", total_base_units, lowest=1, highest=MAX_BASE_UNITS)
-    start = _utc(start_at)
+    whole("total_base_units", total_base_units, lowest=1, highest=MAX_BASE_UNITS)
+    start = utc(start_at)
     at_start = total_base_units * terms.tge_basis_points // WHOLE_BASIS_POINTS
     parts = [Part(0, start, at_start)]
     for k, amount in enumerate(_equal_parts(total_base_units - at_start, terms.parts), start=1):
-        parts.append(Part(k, _shifted(start, terms.offset_of(k)), amount))
+        parts.append(Part(k, shifted(start, terms.offset_of(k)), amount))
     return [part for part in parts if part.amount_base_units]
 
 
@@ -134,37 +92,8 @@ def _equal_parts(total: int, count: int) -> Iterator[int]:
         before = until
 
 
-def _shifted(start: datetime, span: Span) -> datetime:
-    """`start` moved by the span: all months at once, clamped to the last day of that month, then days.
-
-    Counting from the start keeps 31 January + 2 months on 31 March although + 1 month is 28 February.
-    """
-    years, month0 = divmod(start.month - 1 + span.months, 12)
-    year, month = start.year + years, month0 + 1
-    try:
-        day = min(start.day, calendar.monthrange(year, month)[1])
-        return start.replace(year=year, month=month, day=day) + timedelta(days=span.days)
-    except (ValueError, OverflowError):
-        raise TermsError("date_out_of_range", "a part lies after the year 9999") from None
-
-
-def _utc(instant: datetime) -> datetime:
-    # Another zone's date can be a day off, which moves every month end.
-    if instant.utcoffset() != timedelta(0):
-        raise TermsError("start_not_utc", "the start must be an aware datetime in UTC")
-    return instant.replace(tzinfo=UTC)
-
-
 def _unit(name: str, value: str) -> PeriodUnit:
     try:
         return PeriodUnit(value)
     except ValueError:
         raise TermsError(f"{name}_unknown", f"{name} must be one of {', '.join(PeriodUnit)}") from None
-
-
-def _whole(name: str, value: object, *, lowest: int, highest: int) -> None:
-    # bool is an int, and a float that slipped in would make every later amount inexact.
-    if type(value) is not int:
-        raise TermsError(f"{name}_not_whole", f"{name} must be a whole number")
-    if not lowest <= value <= highest:
-        raise TermsError(f"{name}_out_of_range", f"{name} must be between {lowest} and {highest}")
