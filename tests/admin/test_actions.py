@@ -10,13 +10,15 @@ from django.test import Client
 
 from apps.accounts.models import Membership, Role
 from apps.audit.models import AuditEvent
+from apps.core.context import acting_as
 from apps.orders.models import Order
 from apps.payouts.models import PayoutBatch
 from apps.sites.models import Site
-from apps.sites.scope import in_scope
+from apps.sites.scope import bind_site, in_scope
+from apps.vesting.freezing import allocation_pause
 from apps.vesting.models import Release
 from tests.admin.rows import entered, fill_site, first_of, make_batch, staff_of, unlock_some
-from tests.factories import in_site
+from tests.factories import in_site, make_member
 
 pytestmark = pytest.mark.usefixtures("database")
 BATCHES, RELEASES = "/admin/payouts/payoutbatch/", "/admin/vesting/release/"
@@ -141,9 +143,11 @@ def test_a_release_that_is_not_payable_is_a_message_and_nothing_is_done() -> Non
     unlocked = unlock_some(site)[:1]
     with in_site(site):
         locked = Release.objects.filter(status="locked").first() or Release.objects.all()[0]
-        Release.objects.filter(id=unlocked[0].id).update(status="frozen", frozen_from="unlocked")
         asset = Release.objects.select_related("allocation").get(id=locked.id).allocation.asset_id
         count = PayoutBatch.objects.count()
+    with acting_as("task", "test"), bind_site(site.id):
+        by = make_member(site, Role.OPERATOR)
+        allocation_pause(allocation_id=unlocked[0].allocation_id, reason="a reason", by_member_id=by.id)
     sent = {"ids": [str(unlocked[0].id)], "asset_id": asset}
     answer = entered(staff_of(site)).post(f"{RELEASES}ask/request-payout/", sent)
     assert "not unlocked" in said(answer)

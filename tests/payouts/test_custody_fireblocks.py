@@ -290,6 +290,7 @@ def test_a_bad_key_is_named_without_being_shown(pem: str) -> None:
     assert "secret-text" not in str(failure.value)
 
 
+@pytest.mark.usefixtures("database")  # its calls are counted there
 def test_settings_give_one_client_for_a_process(settings: Settings, peer: Peer) -> None:
     settings.FIREBLOCKS_API_KEY = f"key-{time.time_ns()}"
     settings.FIREBLOCKS_PRIVATE_KEY = private_pem(KEY).replace("\n", "\\n")
