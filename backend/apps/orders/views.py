@@ -13,6 +13,7 @@ from apps.accounts.member_view import APPROVERS, STAFF, MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import CONTENT_TYPE
 from apps.core.shapes import PROBLEM
+from apps.idempotency.answered_once import KEY_PARAMETER, answered_once
 from apps.idempotency.header import HEADER, REPLAYED_HEADER, idempotency_request
 from apps.orders.models import OrderStatus
 from apps.orders.problems import order_unknown
@@ -33,7 +34,6 @@ from apps.orders.serializers import (
     StaffOrderSerializer,
 )
 from apps.orders.services import OrderAnswer, OrderWish, order_cancel, order_create, refund_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
 
 _STATUS = OpenApiParameter("status", str, enum=OrderStatus.values, description="Only orders in this state.")
 _KEY = OpenApiParameter(

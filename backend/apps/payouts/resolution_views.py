@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
-from apps.accounts.models import Membership
+from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
 from apps.core.shapes import PROBLEM
-from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
+from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.payouts.queries import attempts_of_payouts, payouts_held, resolutions_of_site
-from apps.payouts.resolution_models import PayoutResolution, ResolutionState
+from apps.payouts.resolution_models import ResolutionState
 from apps.payouts.resolution_serializers import (
     ResolutionAskSerializer,
     ResolutionDecisionSerializer,
@@ -80,32 +76,10 @@ class ResolutionsView(MemberView):
             return page.get_paginated_response(ResolutionSerializer(rows, many=True).data)
 
 
-class _OnceView(MemberView):
-    """One write for each Idempotency-Key, answered with the resolution as it is then."""
-
-    def once(
-        self,
-        request: Request,
-        operation: str,
-        shape: type[serializers.Serializer[Any]],
-        deed: Callable[[Membership, UUID, dict[str, Any]], PayoutResolution],
-        status: int = 200,
-    ) -> Response:
-        """Run ``deed(member, target id, fields)``."""
-        claimed = idempotency_request(request, operation)
-        asked = shape(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            fields = asked.validated_data
-            return answered_once(
-                claimed,
-                lambda target: (status, dict(ResolutionSerializer(deed(member, target, fields)).data)),
-            )
-
-
-class ResolutionAskView(_OnceView):
+class ResolutionAskView(OnceView):
     """Asking."""
 
+    shown = ResolutionSerializer
     write_roles = OPERATORS
 
     @extend_schema(
@@ -132,9 +106,10 @@ class ResolutionAskView(_OnceView):
         )
 
 
-class ResolutionApproveView(_OnceView):
+class ResolutionApproveView(OnceView):
     """Approval."""
 
+    shown = ResolutionSerializer
     write_roles = APPROVERS
 
     @extend_schema(
@@ -158,9 +133,10 @@ class ResolutionApproveView(_OnceView):
         )
 
 
-class ResolutionDeclineView(_OnceView):
+class ResolutionDeclineView(OnceView):
     """Refusal."""
 
+    shown = ResolutionSerializer
     write_roles = APPROVERS
 
     @extend_schema(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import APPROVERS, STAFF, MemberView
-from apps.accounts.models import Membership
+from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
 from apps.core.shapes import PROBLEM
-from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
+from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.payouts.batches import batch_approve, batch_reject
 from apps.payouts.models import BatchStatus, PayoutBatch
 from apps.payouts.queries import attempts_of_payouts, batch_of_site, batches_of_site, payouts_of_batch
@@ -98,31 +94,11 @@ class BatchPayoutsView(MemberView):
             return page.get_paginated_response(shown.data)
 
 
-class BatchDecisionView(MemberView):
-    """A decision of an approver, made once for each Idempotency-Key."""
-
-    write_roles = APPROVERS
-
-    def decide(
-        self,
-        request: Request,
-        operation: str,
-        shape: type[serializers.Serializer[Any]],
-        decision: Callable[[Membership, dict[str, Any]], PayoutBatch],
-    ) -> Response:
-        """Run ``decision(member, fields)`` and store the batch as it is then."""
-        claimed = idempotency_request(request, operation)
-        asked = shape(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            fields = asked.validated_data
-            return answered_once(
-                claimed, lambda _target: (200, dict(BatchSerializer(decision(member, fields)).data))
-            )
-
-
-class BatchApproveView(BatchDecisionView):
+class BatchApproveView(OnceView):
     """Approval."""
+
+    shown = BatchSerializer
+    write_roles = APPROVERS
 
     @extend_schema(
         operation_id="staff_payout_batches_approve",
@@ -135,16 +111,21 @@ class BatchApproveView(BatchDecisionView):
 
         403 `second_person_needed`: you requested it; 409 `plan_changed`, `batch_decided`.
         """
-        return self.decide(
+        return self.once(
             request,
             f"POST /api/v1/staff/payout-batches/{batch_id}/approve/",
             ApprovalSerializer,
-            lambda member, fields: batch_approve(batch_id=batch_id, approved_by_id=member.id, **fields),
+            lambda member, _target, fields: batch_approve(
+                batch_id=batch_id, approved_by_id=member.id, **fields
+            ),
         )
 
 
-class BatchRejectView(BatchDecisionView):
+class BatchRejectView(OnceView):
     """Rejection."""
+
+    shown = BatchSerializer
+    write_roles = APPROVERS
 
     @extend_schema(
         operation_id="staff_payout_batches_reject",
@@ -154,11 +135,13 @@ class BatchRejectView(BatchDecisionView):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         """Reject a batch that waits; nothing is sent, and its releases are payable again. 409 `batch_decided`."""
-        return self.decide(
+        return self.once(
             request,
             f"POST /api/v1/staff/payout-batches/{batch_id}/reject/",
             RejectionSerializer,
-            lambda member, fields: batch_reject(batch_id=batch_id, rejected_by_id=member.id, **fields),
+            lambda member, _target, fields: batch_reject(
+                batch_id=batch_id, rejected_by_id=member.id, **fields
+            ),
         )
 
 

@@ -16,8 +16,8 @@ from apps.accounts.member_view import OPERATORS, STAFF, MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.problems import Problem
 from apps.core.shapes import PROBLEM
+from apps.idempotency.answered_once import KEY_PARAMETER, answered_once
 from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
 from apps.subscriptions.models import DeliveryStatus, Subscription
 from apps.subscriptions.queries import deliveries, subscription_of_site, subscriptions, tries_of
 from apps.subscriptions.serializers import (

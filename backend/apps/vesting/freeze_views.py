@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -10,12 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import OPERATORS, STAFF, MemberView
-from apps.accounts.models import Membership
+from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
 from apps.core.shapes import PROBLEM
-from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
-from apps.vesting.freeze_models import Freeze
+from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.vesting.freeze_serializers import FreezeFilterSerializer, FreezeSerializer, PauseSerializer
 from apps.vesting.freezing import allocation_pause, allocation_resume
 from apps.vesting.parameters import ALLOCATION
@@ -46,28 +43,11 @@ class FreezesView(MemberView):
             return page.get_paginated_response(FreezeSerializer(rows, many=True).data)
 
 
-class _OnceView(MemberView):
-    """One write for each Idempotency-Key."""
-
-    write_roles = OPERATORS
-
-    def once(
-        self, request: Request, operation: str, status: int, deed: Callable[[Membership, UUID, str], Freeze]
-    ) -> Response:
-        """Run ``deed(member, target id, reason)``."""
-        claimed = idempotency_request(request, operation)
-        asked = PauseSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            reason = asked.validated_data["reason"]
-            return answered_once(
-                claimed,
-                lambda target: (status, dict(FreezeSerializer(deed(member, target, reason)).data)),
-            )
-
-
-class PauseView(_OnceView):
+class PauseView(OnceView):
     """Pausing."""
+
+    shown = FreezeSerializer
+    write_roles = OPERATORS
 
     @extend_schema(
         operation_id="staff_vesting_allocations_pause",
@@ -83,15 +63,19 @@ class PauseView(_OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/allocations/{allocation_id}/pause/",
-            201,
-            lambda member, target, reason: allocation_pause(
-                allocation_id=allocation_id, reason=reason, by_member_id=member.id, freeze_id=target
+            PauseSerializer,
+            lambda member, target, fields: allocation_pause(
+                allocation_id=allocation_id, by_member_id=member.id, freeze_id=target, **fields
             ),
+            status=201,
         )
 
 
-class ResumeView(_OnceView):
+class ResumeView(OnceView):
     """Resuming."""
+
+    shown = FreezeSerializer
+    write_roles = OPERATORS
 
     @extend_schema(
         operation_id="staff_vesting_allocations_resume",
@@ -104,8 +88,8 @@ class ResumeView(_OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/allocations/{allocation_id}/resume/",
-            200,
-            lambda member, _target, reason: allocation_resume(
-                allocation_id=allocation_id, reason=reason, by_member_id=member.id
+            PauseSerializer,
+            lambda member, _target, fields: allocation_resume(
+                allocation_id=allocation_id, by_member_id=member.id, **fields
             ),
         )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
-from apps.accounts.models import Membership
+from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
 from apps.core.shapes import PROBLEM
-from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
-from apps.vesting.receivable_models import ReceivableSettlement, SettlementState
+from apps.idempotency.answered_once import KEY_PARAMETER
+from apps.vesting.receivable_models import SettlementState
 from apps.vesting.receivable_queries import receivables, settlements
 from apps.vesting.receivable_serializers import (
     ReceivableSerializer,
@@ -79,32 +75,10 @@ class SettlementsView(MemberView):
             return page.get_paginated_response(SettlementSerializer(rows, many=True).data)
 
 
-class _OnceView(MemberView):
-    """One write for each Idempotency-Key, answered with the settlement as it is then."""
-
-    def once(
-        self,
-        request: Request,
-        operation: str,
-        shape: type[serializers.Serializer[Any]],
-        deed: Callable[[Membership, UUID, dict[str, Any]], ReceivableSettlement],
-        status: int = 200,
-    ) -> Response:
-        """Run ``deed(member, target id, fields)``."""
-        claimed = idempotency_request(request, operation)
-        asked = shape(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            fields = asked.validated_data
-            return answered_once(
-                claimed,
-                lambda target: (status, dict(SettlementSerializer(deed(member, target, fields)).data)),
-            )
-
-
-class SettlementAskView(_OnceView):
+class SettlementAskView(OnceView):
     """Asking."""
 
+    shown = SettlementSerializer
     write_roles = OPERATORS
 
     @extend_schema(
@@ -130,9 +104,10 @@ class SettlementAskView(_OnceView):
         )
 
 
-class SettlementApproveView(_OnceView):
+class SettlementApproveView(OnceView):
     """Approval."""
 
+    shown = SettlementSerializer
     write_roles = APPROVERS
 
     @extend_schema(
@@ -156,9 +131,10 @@ class SettlementApproveView(_OnceView):
         )
 
 
-class SettlementDeclineView(_OnceView):
+class SettlementDeclineView(OnceView):
     """Refusal."""
 
+    shown = SettlementSerializer
     write_roles = APPROVERS
 
     @extend_schema(

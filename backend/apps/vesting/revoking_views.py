@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
-from apps.accounts.models import Membership
+from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
 from apps.core.shapes import PROBLEM
-from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
+from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.vesting.parameters import ALLOCATION
 from apps.vesting.queries import revocations, revoked_by
 from apps.vesting.revoking import (
@@ -25,7 +21,7 @@ from apps.vesting.revoking import (
     revocation_decline,
     revocation_stop,
 )
-from apps.vesting.revoking_models import Revocation, RevocationState
+from apps.vesting.revoking_models import RevocationState
 from apps.vesting.revoking_serializers import (
     RevocationAskSerializer,
     RevocationDecisionSerializer,
@@ -60,32 +56,10 @@ class RevocationsView(MemberView):
             return page.get_paginated_response(shown.data)
 
 
-class _OnceView(MemberView):
-    """One write for each Idempotency-Key, answered with the revocation as it is then."""
-
-    def once(
-        self,
-        request: Request,
-        operation: str,
-        shape: type[serializers.Serializer[Any]],
-        deed: Callable[[Membership, UUID, dict[str, Any]], Revocation],
-        status: int = 200,
-    ) -> Response:
-        """Run ``deed(member, target id, fields)``."""
-        claimed = idempotency_request(request, operation)
-        asked = shape(data=request.data)
-        asked.is_valid(raise_exception=True)
-        with self.writing() as member:
-            fields = asked.validated_data
-            return answered_once(
-                claimed,
-                lambda target: (status, dict(RevocationSerializer(deed(member, target, fields)).data)),
-            )
-
-
-class RevocationAskView(_OnceView):
+class RevocationAskView(OnceView):
     """Asking."""
 
+    shown = RevocationSerializer
     write_roles = OPERATORS
 
     @extend_schema(
@@ -111,9 +85,10 @@ class RevocationAskView(_OnceView):
         )
 
 
-class RevocationApproveView(_OnceView):
+class RevocationApproveView(OnceView):
     """Approval."""
 
+    shown = RevocationSerializer
     write_roles = APPROVERS
 
     @extend_schema(
@@ -137,9 +112,10 @@ class RevocationApproveView(_OnceView):
         )
 
 
-class RevocationDeclineView(_OnceView):
+class RevocationDeclineView(OnceView):
     """Refusal."""
 
+    shown = RevocationSerializer
     write_roles = APPROVERS
 
     @extend_schema(
@@ -160,9 +136,10 @@ class RevocationDeclineView(_OnceView):
         )
 
 
-class RevocationStopView(_OnceView):
+class RevocationStopView(OnceView):
     """Stopping."""
 
+    shown = RevocationSerializer
     write_roles = OPERATORS
 
     @extend_schema(

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from apps.accounts.member_view import OPERATORS, STAFF, MemberView
 from apps.core.paging import KeysetPagination
 from apps.core.shapes import PROBLEM
+from apps.idempotency.answered_once import KEY_PARAMETER, answered_once
 from apps.idempotency.header import idempotency_request
-from apps.payouts.answered_once import KEY_PARAMETER, answered_once
 from apps.payouts.serializers import BatchSerializer
 from apps.payouts.views import BatchListView
 from apps.vesting.parameters import ALLOCATION, ASSET, BENEFICIARY, STATUS
