@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 from apps.core.amounts import format_base_units
 from apps.payouts.hold_reasons import hold_reason
 from apps.payouts.models import Payout, PayoutStatus
-from apps.payouts.resolution_models import PayoutResolution, ResolutionAction, ResolutionState
+from apps.payouts.resolution_models import PayoutResolution, ResolutionAction
 from apps.payouts.resolution_serializers import TX_HASH
 from apps.payouts.resolutions import resolution_approve, resolution_ask, resolution_decline
 from apps.sites.scoped_admin.actions import EntryAction
+from apps.sites.scoped_admin.decisions import Decision
 from apps.sites.scoped_admin.place import StaffPlace
 
 
@@ -26,10 +27,6 @@ class NoteForm(forms.Form):
 
 class EvidenceForm(NoteForm):
     tx_hash = forms.RegexField(TX_HASH, label=gettext_lazy("Transaction hash"))
-
-
-class DecisionForm(forms.Form):
-    note = forms.CharField(label=gettext_lazy("What you looked at, or why not"), max_length=500)
 
 
 class AskForResolution(EntryAction):
@@ -75,19 +72,8 @@ class ReleaseBack(AskForResolution):
     )
 
 
-class ResolutionDecision(EntryAction):
+class ResolutionDecision(Decision):
     """For approvers, and never for who asked."""
-
-    one_only = True
-
-    def allowed(self, place: StaffPlace) -> bool:
-        return place.may_approve
-
-    def fits(self, row: PayoutResolution) -> bool:
-        return row.state == ResolutionState.ASKED
-
-    def form(self, rows: Sequence[PayoutResolution], data: Any = None) -> forms.Form:
-        return DecisionForm(data)
 
     def facts(self, rows: Sequence[PayoutResolution]) -> list[tuple[Any, Any]]:
         asked = rows[0]

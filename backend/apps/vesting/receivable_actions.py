@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from apps.core.amounts import UINT256_MAX, format_base_units
 from apps.sites.scoped_admin.actions import EntryAction
+from apps.sites.scoped_admin.decisions import Decision
 from apps.sites.scoped_admin.place import StaffPlace
 from apps.vesting.models import Receivable
-from apps.vesting.receivable_models import ReceivableSettlement, SettlementKind, SettlementState
+from apps.vesting.receivable_models import ReceivableSettlement, SettlementKind
 from apps.vesting.receivable_queries import settled_of
 from apps.vesting.receivables import settlement_approve, settlement_ask, settlement_decline
 
@@ -37,10 +38,6 @@ class WriteOffForm(forms.Form):
 
 class RepaidForm(WriteOffForm):
     reference = forms.CharField(label=gettext_lazy("Transaction hash or reference"), max_length=200)
-
-
-class DecisionForm(forms.Form):
-    note = forms.CharField(label=gettext_lazy("What you looked at, or why not"), max_length=500)
 
 
 class AskForSettlement(EntryAction):
@@ -71,19 +68,8 @@ class WriteOff(AskForSettlement):
     shape = WriteOffForm
 
 
-class SettlementDecision(EntryAction):
+class SettlementDecision(Decision):
     """For approvers, and never for who asked."""
-
-    one_only = True
-
-    def allowed(self, place: StaffPlace) -> bool:
-        return place.may_approve
-
-    def fits(self, row: ReceivableSettlement) -> bool:
-        return row.state == SettlementState.ASKED
-
-    def form(self, rows: Sequence[ReceivableSettlement], data: Any = None) -> forms.Form:
-        return DecisionForm(data)
 
     def facts(self, rows: Sequence[ReceivableSettlement]) -> list[tuple[Any, Any]]:
         asked = rows[0]

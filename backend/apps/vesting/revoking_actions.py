@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.core.amounts import format_base_units
 from apps.sites.scoped_admin.actions import EntryAction
+from apps.sites.scoped_admin.decisions import Decision
 from apps.sites.scoped_admin.place import StaffPlace
 from apps.vesting.models import Allocation
 from apps.vesting.queries import sums_by_asset
@@ -31,10 +32,6 @@ class RevokeForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Empty: now. What is vested by then stays."),
     )
-
-
-class NoteForm(forms.Form):
-    note = forms.CharField(label=gettext_lazy("What you looked at, or why not"), max_length=500)
 
 
 class _Revoke(EntryAction):
@@ -68,19 +65,7 @@ class RevokeAll(_Revoke):
     name, title, scope = "revoke-all", gettext_lazy("Revoke all, for cause"), RevocationScope.ALL
 
 
-class _Decide(EntryAction):
-    one_only = True
-    state = RevocationState.ASKED
-
-    def allowed(self, place: StaffPlace) -> bool:
-        return place.may_approve
-
-    def fits(self, row: Revocation) -> bool:
-        return row.state == self.state
-
-    def form(self, rows: Sequence[Revocation], data: Any = None) -> forms.Form:
-        return NoteForm(data)
-
+class _Decide(Decision):
     def facts(self, rows: Sequence[Revocation]) -> list[tuple[Any, Any]]:
         asked = rows[0]
         return [
