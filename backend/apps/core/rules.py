@@ -101,10 +101,8 @@ class TriggerRule(SqlRule):
         )
 
     def down(self, model: type[models.Model]) -> str:
-        dropped = "\n".join(
-            f'DROP TRIGGER "{name}" ON {table(model)};' for name, _clause in self.triggers(model)
-        )
-        return f'{dropped}\nDROP FUNCTION public."{self.name}"();'
+        # With its triggers, on whatever table they are: a rule may watch another model's. Nothing else can need it.
+        return f'DROP FUNCTION public."{self.name}"() CASCADE;'
 
 
 class Transitions(TriggerRule):
