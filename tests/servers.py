@@ -35,6 +35,9 @@ DIRECTORY_PREFIX = "posx-test-"
 SERVERS_DIRECTORY, SUPERUSER_URL, REDIS_SERVER_URL = "POSX_TEST_DIR", "POSX_TEST_POSTGRES", "POSX_TEST_REDIS"
 MIGRATE_FAILURE = "POSX_TEST_MIGRATE_FAILURE"
 APP_PORT = "POSX_TEST_APP_PORT"  # where `app_server` listens and the sandboxes send webhooks
+# Ports that are named at the start of a run and listened to much later. Among those that everybody else takes at once,
+# one of them would sooner or later be somebody's server just then.
+NAMED_PORTS = (12_000, 20_000)
 _CLONE_LOCK = (
     7_306_118  # an advisory lock of the database `postgres`: the template takes one cloner at a time
 )
@@ -136,9 +139,9 @@ def _migrate_template(url: str) -> None:
 
 def _process_environment() -> dict[str, str]:
     """Values of the other variables of config/env.py; the sandboxes' addresses are started when needed."""
-    stripe, fireblocks, issuer = free_port(), free_port(), free_port()
+    application, stripe, fireblocks, issuer = (free_port(among=NAMED_PORTS) for _ in range(4))
     return {
-        APP_PORT: str(free_port()),
+        APP_PORT: str(application),
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
         "SECRET_KEY": "test-only-secret-key-0123456789abcdefghijklmnopqrstuvwxyzABCDEF",
         "AUTH0_DOMAIN": "issuer.test",

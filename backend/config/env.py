@@ -161,8 +161,8 @@ class Environment:
         parsers.pem_list, "Public keys of Fireblocks' v1 webhooks, PEM one after another.", default=""
     )
     CUSTODY_CALLS_A_MINUTE: int = _variable(
-        parsers.positive_int,
-        "The most calls of Fireblocks' API in any minute, by all processes together; a quarter may come at once.",
+        parsers.calls_a_minute,
+        "The most calls of Fireblocks' API in any minute, by all processes; a quarter may come at once. 10 at least.",
         default="600",
     )
     EVM_KEYS: dict[str, str] = _variable(  # noqa: RUF009 - a field, the mapping is its type

@@ -162,6 +162,13 @@ def positive_int(value: str) -> int:
     return int(value)
 
 
+def calls_a_minute(value: str) -> int:
+    """A whole number from 10 on: with less, a look at a payout and its send would never fit together."""
+    if positive_int(value) < 10:
+        raise ValueError("it is less than 10")
+    return int(value)
+
+
 class Hidden(dict[str, str]):
     """Words with secrets; shows only the words, so that no traceback or debugger's line holds a secret."""
 

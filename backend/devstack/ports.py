@@ -27,13 +27,13 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def free_port(avoid: Collection[int] = ()) -> int:
+def free_port(avoid: Collection[int] = (), *, among: tuple[int, int] = QUIET_PORTS) -> int:
     """A random free port, none of `avoid`, that stays free until a server is started on it.
 
     Not one that the kernel would choose: any outgoing connection may be given that a moment later.
     """
     while True:
-        port = _random.randrange(*QUIET_PORTS)
+        port = _random.randrange(*among)
         if port not in avoid and port_is_free(port):
             return port
 

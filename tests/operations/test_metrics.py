@@ -8,6 +8,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ from apps.core.doorbells import ring
 from apps.operations import state_counts
 from apps.operations.state_counts import states_count
 from tests.operations.ledger.books import Books
-from tests.programs import Web
+from tests.programs import SECRETS, Web
 from tests.servers import REPOSITORY
 from tests.waiting import wait_until
 
@@ -155,6 +156,32 @@ def test_a_redis_that_is_away_takes_away_its_numbers_only(
     numbers = samples(page().text)
     assert value(numbers, "posx_check_ok", check="redis") == 0
     assert value(numbers, "posx_check_ok", check="database") == 1
+
+
+@pytest.mark.isolation("every endpoint")
+@pytest.mark.usefixtures("stripe_sandbox")
+def test_it_tells_of_no_site_and_no_secret(redis_url: str, admin_connection: Any) -> None:
+    books = Books("ZEBRA")
+    states_count()
+    client = Client()
+    client.get(f"/api/v1/staff/orders/{books.site.id}/", HTTP_X_SITE_CODE="ZEBRA")
+    client.get("/ZEBRA/")
+    measures.flush()
+    with admin_connection.cursor() as cursor:
+        cursor.execute("SELECT id::text, code, name FROM sites_site")
+        planted = {word for row in cursor.fetchall() for word in row}
+        cursor.execute("SELECT id::text, to_address FROM payouts_payout")
+        planted |= {word for row in cursor.fetchall() for word in row}
+
+    text = page().text
+    assert 'route="api/v1/staff/orders/<uuid:order_id>/"' in text
+    hidden = {*planted, *SECRETS, urlsplit(os.environ["DATABASE_URL"]).password or "?", "127.0.0.1"}
+    assert [word for word in hidden if word in text] == []
+
+
+def test_it_is_read_only_and_never_cached(redis_url: str) -> None:
+    assert Client().post("/metrics", REMOTE_ADDR=PRIVATE).status_code == 405
+    assert "no-store" in page().headers["Cache-Control"]
 
 
 # What watches it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
@@ -15,6 +16,7 @@ from django.core.management import call_command
 from apps.core.context import acting_as
 from apps.payouts import sweep
 from apps.payouts.custody.pace import CustodyPaced, SharedPace
+from apps.payouts.pace_models import SweepTurn
 from apps.payouts.sweep import payouts_sweep
 from apps.vesting.tasks import reconcile_stuck_releases
 from devstack.fireblocks_sandbox import FireblocksSandbox
@@ -189,3 +191,31 @@ def _three_rounds() -> None:
     with acting_as("task", "test"):
         for _round in range(3):
             payouts_sweep()
+
+
+def test_the_least_that_may_be_set_is_enough_for_a_look_and_its_send(
+    fireblocks_sandbox: FireblocksSandbox, settings: Any
+) -> None:
+    settings.CUSTODY_CALLS_A_MINUTE = 10
+    # given a send that did not arrive, so that the next look asks and then sends
+    scene = Scene()
+    scene.ready(5)
+    order_fault(fireblocks_sandbox, fault="error_500_before", operation="transactions.create")
+    payouts_sweep()
+    assert scene.payout().status == "submitting"
+    a_minute_passes()
+    scene.make_due()
+    payouts_sweep()
+    assert scene.payout().status == "submitted"
+
+
+@pytest.mark.parametrize(("done", "is_a_turn"), [({}, False), ({"paid": 1}, True)])
+def test_while_a_provider_is_closed_only_work_for_another_is_a_turn(
+    monkeypatch: pytest.MonkeyPatch, done: dict[str, int], is_a_turn: bool
+) -> None:
+    scene = Scene()
+    scene.ready(5)
+    monkeypatch.setattr(sweep, "providers_closed", lambda **_calls: ["fireblocks"])
+    monkeypatch.setattr(sweep, "_turn", lambda **_budgets: (Counter(done), False))
+    payouts_sweep()
+    assert SweepTurn.objects.filter(last_served=scene.site.id).exists() is is_a_turn

@@ -65,13 +65,15 @@ def payouts_sweep(*, budget_s: float = START_BUDGET_S) -> Swept:
         left_s = max(deadline_s - time.monotonic(), 0.01)
         site = sites[swept.sites]
         swept.sites += 1
-        # Before the work, which may kill us; and not while nothing can be asked: that was no turn.
-        if providers_closed(calls=CALLS_A_PAYOUT):
+        # Before the work, which may kill us. While a provider is closed it is a turn only if another one had work.
+        if is_closed := bool(providers_closed(calls=CALLS_A_PAYOUT)):
             swept.is_paced = True
         else:
             _serve(site.site_id)
         # What a slow provider leaves of the round is shared: one call's time at least, the rest by sites to come.
         done, full = _turn(budget_s=left_s / (len(sites) - swept.sites + 1), until_s=deadline_s)
+        if is_closed and done.total():
+            _serve(site.site_id)
         swept.outcomes.update(done)
         swept.has_more = swept.has_more or full
         return done.total()

@@ -19,8 +19,9 @@ from apps.core.problems import Problem
 from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
 from apps.payouts.models import PayoutStatus
 from apps.sites.scope import current_site_id, require_scope, site_scope
+from apps.vesting.allocation_lock import allocation_locked
 from apps.vesting.freeze_models import Freeze, FreezeCause
-from apps.vesting.models import Allocation, Release, ReleaseStatus
+from apps.vesting.models import Release, ReleaseStatus
 
 _STANDING = (ReleaseStatus.LOCKED, ReleaseStatus.UNLOCKED)
 _IN_FLIGHT = (ReleaseStatus.PROCESSING, ReleaseStatus.HELD)
@@ -40,7 +41,7 @@ def allocation_pause(
     Raises Problem 404 not_found, 409 already_paused, 409 nothing_to_pause.
     """
     with site_scope():
-        _lock(allocation_id)
+        allocation_locked(allocation_id)
         if _open(allocation_id, FreezeCause.PAUSE) is not None:
             raise Problem("already_paused", 409, _("This allocation is paused already."))
         live = Release.objects.filter(site_id=current_site_id(), allocation_id=allocation_id)
@@ -62,7 +63,7 @@ def allocation_resume(*, allocation_id: UUID, reason: str, by_member_id: UUID) -
     Raises Problem 404 not_found, 409 not_paused.
     """
     with site_scope():
-        _lock(allocation_id)
+        allocation_locked(allocation_id)
         pause = _open(allocation_id, FreezeCause.PAUSE)
         if pause is None:
             raise Problem("not_paused", 409, _("This allocation is not paused."))
@@ -77,7 +78,7 @@ def allocation_freeze(*, allocation_id: UUID) -> int:
 
     A transfer that fails comes back frozen. Again for the same dispute it changes nothing.
     """
-    _lock(allocation_id)
+    allocation_locked(allocation_id)
     if _open(allocation_id, FreezeCause.DISPUTE) is None:
         Freeze.objects.create(allocation_id=allocation_id, cause=FreezeCause.DISPUTE)
     _freeze(allocation_id)
@@ -89,7 +90,7 @@ def allocation_freeze(*, allocation_id: UUID) -> int:
 
 def allocation_thaw(*, allocation_id: UUID) -> None:
     """STEP: the dispute is over: what was frozen goes on as if nothing had been, unless staff paused it."""
-    _lock(allocation_id)
+    allocation_locked(allocation_id)
     dispute = _open(allocation_id, FreezeCause.DISPUTE)
     if dispute is not None:
         _end(dispute)
@@ -151,10 +152,3 @@ def _end(freeze: Freeze, **fields: object) -> None:
     rows = Freeze.objects.filter(site_id=current_site_id(), id=freeze.id, ended_at__isnull=True)
     if rows.update(ended_at=Now(), **fields) != 1:
         raise RowsDisagree(f"freeze {freeze.id} has ended already")
-
-
-def _lock(allocation_id: UUID) -> None:
-    # no_key: rows that refer to it are inserted meanwhile.
-    rows = Allocation.objects.select_for_update(no_key=True).filter(site_id=require_scope(), id=allocation_id)
-    if not rows.values_list("id").first():
-        raise Problem("not_found", 404, _("There is no such allocation."))

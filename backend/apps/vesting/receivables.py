@@ -16,7 +16,8 @@ from apps.core.problems import Problem
 from apps.payouts.batches import RowsDisagree
 from apps.payouts.models import Payout
 from apps.sites.scope import current_site_id, site_scope
-from apps.vesting.models import Allocation, Receivable
+from apps.vesting.allocation_lock import allocation_locked
+from apps.vesting.models import Receivable
 from apps.vesting.receivable_models import (
     COUNTED_STATES,
     ReceivableSettlement,
@@ -121,8 +122,7 @@ def _locked(receivable_id: UUID) -> Receivable:
     receivable = rows.first()
     if receivable is None:
         raise Problem("not_found", 404, _("There is no such receivable."))
-    allocations = Allocation.objects.select_for_update(no_key=True).filter(site_id=current_site_id())
-    allocations.get(id=receivable.allocation_id)
+    allocation_locked(receivable.allocation_id)
     return receivable
 
 

@@ -16,6 +16,7 @@ from django.db.models import Max, QuerySet, Sum
 from apps.core.ids import uuid7
 from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
 from apps.sites.scope import current_site_id, require_scope
+from apps.vesting.allocation_lock import allocation_locked
 from apps.vesting.models import REVOCABLE, Allocation, Receivable, Release, ReleaseStatus
 from apps.vesting.proportion import cuts_of, part_of
 
@@ -61,7 +62,7 @@ def allocation_revoke_part(
     cancelled for it. Only what cannot be revoked any more is recorded as owed, once it has been paid out; what is
     being sent is ``waiting``: call again later. The same or a lower total changes nothing.
     """
-    allocation = _locked(allocation_id)
+    allocation = allocation_locked(allocation_id)
     target = part_of(allocation.amount_base_units, returned_minor, paid_minor)
     if _taken_back(allocation_id) >= target:
         return Revoked()
@@ -98,12 +99,6 @@ def more_taken_back(*, allocation_id: UUID, returned_minor: int, paid_minor: int
     by_staff = _total(_of(allocation_id).filter(revocation__isnull=False))
     for_money = _taken_back(allocation_id) - by_staff
     return for_money > part_of(allocation.amount_base_units, returned_minor, paid_minor)
-
-
-def _locked(allocation_id: UUID) -> Allocation:
-    # no_key: inserting the parts of a split refers to this row.
-    rows = Allocation.objects.select_for_update(no_key=True).filter(site_id=require_scope())
-    return rows.get(id=allocation_id)
 
 
 def _cancel_unsent(allocation_id: UUID) -> None:

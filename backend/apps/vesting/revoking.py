@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from apps.core.problems import Problem
 from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
-from apps.sites.scope import current_site_id, require_scope, site_scope
+from apps.sites.scope import current_site_id, site_scope
+from apps.vesting.allocation_lock import allocation_locked
 from apps.vesting.models import REVOCABLE, Allocation, Release, ReleaseStatus
 from apps.vesting.revoking_models import OPEN_REVOCATIONS, Revocation, RevocationScope, RevocationState
 
@@ -41,7 +42,7 @@ def revocation_ask(
     400 effective_in_past.
     """
     with site_scope() as site_id:
-        _lock(allocation_id)
+        allocation_locked(allocation_id)
         rows = Revocation.objects.filter(site_id=site_id)
         if rows.filter(allocation_id=allocation_id, state__in=OPEN_REVOCATIONS).exists():
             raise Problem(
@@ -86,7 +87,7 @@ def revocation_approve(*, revocation_id: UUID, decided_by_id: UUID, note: str) -
             due_at=revocation.effective_at,
             **_decision(decided_by_id, note),
         )
-        _lock(revocation.allocation_id)
+        allocation_locked(revocation.allocation_id)
         return _carry_out_if_due(revocation)
 
 
@@ -131,7 +132,7 @@ def revocation_do_next() -> bool:
         revocation = rows.order_by("due_at", "id").first()
         if revocation is None:
             return False
-        _lock(revocation.allocation_id)
+        allocation_locked(revocation.allocation_id)
         _carry_out(revocation)
         return True
 
@@ -177,13 +178,6 @@ def _refuse_past(allocation_id: UUID, effective_at: datetime) -> None:
             400,
             _("A revocation takes effect now or later: leave effective_at out for now."),
         )
-
-
-def _lock(allocation_id: UUID) -> None:
-    # no_key: rows that refer to it are inserted meanwhile.
-    rows = Allocation.objects.select_for_update(no_key=True).filter(site_id=require_scope(), id=allocation_id)
-    if not rows.values_list("id").first():
-        raise Problem("not_found", 404, _("There is no such allocation."))
 
 
 def _locked(revocation_id: UUID, expected: RevocationState) -> Revocation:

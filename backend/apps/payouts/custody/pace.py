@@ -18,6 +18,8 @@ from apps.payouts.custody.base import CustodyUnknown
 
 # A provider that refuses without saying for how long. Source: Fireblocks' "Working with Rate Limits": by the minute.
 PAUSE_S = 60
+# A list, a look and a send: what one turn of a site calls (apps/payouts/sweep.py).
+AT_ONCE_LEAST = 3
 
 # One statement, so that nobody can count between our look and our write; clock_timestamp(), since now() is from
 # before the wait for the row's lock. It commits at once: no lock is held when the call is made.
@@ -98,7 +100,7 @@ class SharedPace:
 
     def _values(self, more: int = 0) -> dict[str, Any]:
         cap = settings.CUSTODY_CALLS_A_MINUTE
-        burst = max(1, cap // 4)
+        burst = max(AT_ONCE_LEAST, cap // 4)
         each = timedelta(minutes=1) / max(1, cap - burst)
         return {
             "provider": self.provider,
