@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +12,15 @@ import pytest
 
 from apps.accounts.models import Wallet, WalletProof
 from apps.accounts.sign_in_message import SignInMessage, parse_message
+from apps.accounts.wallet_models import ProofPurpose
 from apps.accounts.wallet_nonces import LIFE, nonce_make
+from apps.accounts.wallet_proofs import Meant, SignedMessage, proof_check, proof_store
 from apps.audit.models import AuditEvent
+from apps.sites.scope import bind_site
 from tests.accounts.signing import DOMAIN, MESSAGES, WALLETS, Signer, message_of, proof
 from tests.clients import api_of
 from tests.factories import in_site, make_asset, make_member, make_site, make_wallet
+from tests.orders.scene import Parallel, wait_for_blocked
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -96,6 +101,39 @@ def test_a_used_nonce_proves_nothing_again() -> None:
     answer = prover.send(later)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "nonce_used")
+
+
+class _LeftBehind(Exception):
+    """The first transaction ends without a commit."""
+
+
+@pytest.mark.parametrize(
+    ("first_commits", "expected"), [(True, (409, "nonce_used")), (False, (201, None))], ids=["kept", "undone"]
+)
+def test_of_two_messages_with_one_nonce_at_once_one_counts(
+    first_commits: bool, expected: tuple[int, str | None], admin_connection: Any
+) -> None:
+    prover = Prover()
+    message = prover.message()
+    other = replace(message, expiration_time=None)
+    meant = Meant(ProofPurpose.OWN, prover.signer.address)
+    with bind_site(prover.site.id):
+        first = proof_check(
+            member_id=prover.member.id,
+            meant=meant,
+            signed=SignedMessage(str(other), prover.signer.sign(str(other))),
+        )
+
+    with suppress(_LeftBehind), in_site(prover.site):
+        proof_store(first)
+        second = Parallel(lambda: prover.send(message))
+        wait_for_blocked(admin_connection, 1)
+        if not first_commits:
+            raise _LeftBehind
+
+    (answer,) = second.results()
+    assert (answer.status_code, answer.json().get("code")) == expected
+    assert prover.proofs() == 1
 
 
 def test_a_proof_does_not_replace_another_wallet() -> None:

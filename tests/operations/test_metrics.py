@@ -212,3 +212,9 @@ def test_alerts_and_dashboard_ask_for_what_the_page_shows(redis_url: str) -> Non
     asked = [rule["expr"] for rule in rules] + [each["expr"] for panel in panels for each in panel["targets"]]
     for expression in asked:
         assert _names_in(expression) <= shown, expression
+
+
+def test_alerts_send_nobody_to_a_page_that_is_not_there() -> None:
+    named = set(re.findall(r"docs/[\w./-]+\.md", (MONITORING / "alerts.yml").read_text()))
+    assert "docs/runbook.md" in named
+    assert [page for page in named if not (REPOSITORY / page).is_file()] == []
