@@ -14,6 +14,7 @@ from django.urls import reverse
 from apps.accounts.models import Role
 from apps.audit.models import AuditEvent
 from apps.core.context import acting_as
+from apps.core.ids import uuid7
 from apps.core.problems import Problem
 from apps.payouts.models import Payout
 from apps.sites.scope import bind_site
@@ -111,6 +112,19 @@ def test_the_transaction_of_a_payout_is_no_evidence_of_a_return(desk: Desk) -> N
     with in_site(desk.site):
         tx_hash = Payout.objects.filter(status="paid").values_list("tx_hash", flat=True)[0]
     assert code(desk.ask(1, reference=tx_hash)) == (409, "evidence_used")
+
+
+def test_a_hash_among_words_is_no_evidence(desk: Desk) -> None:
+    assert code(desk.ask(1, reference=f"{HASH} (came back)")) == (400, "evidence_unclear")
+
+
+@pytest.mark.parametrize("spoil", [str.upper, lambda text: f"{text}.", lambda text: f"see {text}"])
+def test_a_hash_that_does_not_stand_alone_is_refused_by_the_table(desk: Desk, spoil: Any) -> None:
+    asked = desk.ask(1).json()
+    with pytest.raises(IntegrityError, match="receivablesettlement_hash_alone"), in_site(desk.site):
+        row = ReceivableSettlement.objects.get(id=asked["id"])
+        row.id, row.reference = uuid7(), spoil("0x" + "ab" * 32)
+        row.save(force_insert=True)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,11 @@ class ReceivableSettlement(SiteOwned):
                 condition=(Q(kind="repaid") & ~Q(reference="")) | (~Q(kind="repaid") & Q(reference="")),
                 name="receivablesettlement_has_evidence",
             ),
+            # A hash among words or in capitals would be another text, and so pass the two rules that compare texts.
+            models.CheckConstraint(
+                condition=~Q(reference__iregex=r"0x[0-9a-f]{64}") | Q(reference__regex=r"^0x[0-9a-f]{64}$"),
+                name="receivablesettlement_hash_alone",
+            ),
             # One transfer pays back one debt: named twice, a debt would end that nobody paid.
             models.UniqueConstraint(
                 fields=["site", "reference"],

@@ -91,7 +91,7 @@ class SettlementAskView(OnceView):
         """Ask to count a part of a receivable, or all, as paid back or written off; another person approves it.
 
         `repaid` names its evidence in `reference`; `written_off` has its reason in `note`. What waits counts
-        already. 409 `more_than_owed`, `evidence_used`; 400 `evidence_missing`.
+        already. 409 `more_than_owed`, `evidence_used`; 400 `evidence_missing`, `evidence_unclear`.
         """
         return self.once(
             request,

@@ -41,7 +41,8 @@ def settlement_ask(
     """ENTRY: ask to count base units of a receivable as repaid or written off; another person has to approve it.
 
     ``reference`` is the evidence of ``repaid``, a transaction hash or another name of the payment, and of nothing
-    else. Raises Problem 404 not_found, 400 evidence_missing, 409 evidence_used, 409 more_than_owed.
+    else. Raises Problem 404 not_found, 400 evidence_missing or evidence_unclear, 409 evidence_used, 409
+    more_than_owed.
     """
     kind, reference = SettlementKind(kind), _written_once(reference)
     if (kind is SettlementKind.REPAID) != bool(reference):
@@ -98,9 +99,17 @@ def settlement_decline(*, settlement_id: UUID, decided_by_id: UUID, note: str) -
 
 
 def _written_once(reference: str) -> str:
-    """One spelling of a hash: in another case it would pass for another transaction."""
+    """One spelling of a hash: in another case or among words it would pass for another transaction."""
     reference = reference.strip()
-    return reference.lower() if _HASH.fullmatch(reference) else reference
+    if not _HASH.search(reference):
+        return reference
+    if not _HASH.fullmatch(reference):
+        raise Problem(
+            "evidence_unclear",
+            400,
+            _("Give the transaction hash alone; what else there is to say is the note."),
+        )
+    return reference.lower()
 
 
 def _refuse_used(reference: str) -> None:

@@ -175,6 +175,14 @@ class Migration(migrations.Migration):
                         ),
                         name="receivablesettlement_has_evidence",
                     ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("reference__iregex", "0x[0-9a-f]{64}"), _negated=True),
+                            ("reference__regex", "^0x[0-9a-f]{64}$"),
+                            _connector="OR",
+                        ),
+                        name="receivablesettlement_hash_alone",
+                    ),
                     models.UniqueConstraint(
                         condition=models.Q(("kind", "repaid"), ("state__in", ["asked", "done"])),
                         fields=("site", "reference"),
