@@ -17,7 +17,7 @@ help: ## this table
 up: $(VENV)/.local-stamp ## start a whole stack with a demo site; Ctrl-C stops it (PORT=8000 asks for a port)
 	@cd backend && exec ../$(BIN)/python -m devstack up
 
-demo: $(VENV)/.local-stamp ## one sale from checkout to tokens paid out, on the running stack or one of its own
+demo: $(VENV)/.local-stamp ## a sale from checkout to payout and what comes after it, on the running stack or one of its own
 	@cd backend && exec ../$(BIN)/python -m devstack.demo
 
 test: $(VENV)/.test-stamp ## all tests, in parallel, on servers of their own (WORKERS=2 to bound it)

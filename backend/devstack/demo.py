@@ -1,9 +1,13 @@
-"""`python -m devstack.demo`: one sale from checkout to tokens paid out, on the running stack or one of its own."""
+"""`python -m devstack.demo`: a sale from checkout to payout and what comes after it, on the running stack or its own.
+
+`--sale` tells the sale only, without the minute that a statement takes to settle.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,7 +20,7 @@ from devstack.narrator import StoryFailed
 from devstack.postgres_place import PostgresFailedError
 from devstack.redis_server import RedisFailedError
 from devstack.stack import StackFailedError, start_temporary
-from devstack.story import tell
+from devstack.story import tell, tell_sale
 
 
 class _StopRequested(BaseException):
@@ -25,11 +29,14 @@ class _StopRequested(BaseException):
 
 def main() -> int:
     """0 when the whole story held; 1 with one sentence when a step failed; 130 when it was interrupted."""
+    arguments = ArgumentParser(prog="devstack.demo")
+    arguments.add_argument("--sale", action="store_true", help="tell the sale only")
+    told = tell_sale if arguments.parse_args().sale else tell
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _request_stop)
     try:
         with _stack() as stack:
-            tell(stack, sys.stdout)
+            told(stack, sys.stdout)
     except (StoryFailed, UnexpectedAnswer) as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1

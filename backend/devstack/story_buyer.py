@@ -11,6 +11,7 @@ from devstack.api_client import ApiClient
 from devstack.fireblocks_sandbox.amounts import to_units
 from devstack.narrator import Narrator, StoryFailed
 from devstack.provider_view import pay_as_a_browser, payment_event_delivery
+from devstack.wallet_key import WalletKey
 
 if TYPE_CHECKING:
     from devstack.story import Place
@@ -22,12 +23,12 @@ UNLOCKED_WITHIN_S = 100.0  # the unlocking sweep comes each minute when its door
 
 
 class BuyerStory:
-    """Steps 1 to 8. What later steps need is kept: `member`, `wallet`, `asset`, `order`."""
+    """Steps 1 to 8. What later steps need is kept: `subject`, `key`, `member`, `wallet`, `asset`, `order`."""
 
     def __init__(self, place: Place, narrator: Narrator, *, subject: str) -> None:
         self._place = place
         self._narrator = narrator
-        self._subject = subject
+        self.subject = subject
         code = str(place.seed["site_code"])
         self._api = ApiClient(place.api_url, site_code=code, token=place.mint(subject))
         self._public = ApiClient(place.api_url, site_code=code)
@@ -61,13 +62,15 @@ class BuyerStory:
 
     def _join(self) -> None:
         self.member = self._api.post("me/").expect(201)
-        self._narrator.say(f"{self._subject} is a {self.member['role']} now")
+        self._narrator.say(f"{self.subject} is a {self.member['role']} now")
 
     def _register_wallet(self) -> None:
-        given = f"0x{secrets.token_hex(20)}"
-        self.wallet = self._api.post("wallets/", {"address": given}).expect(201)
-        if self.wallet["address"].lower() != given:
-            raise StoryFailed(f"The wallet was registered as {self.wallet['address']}, not {given}.")
+        self.key = WalletKey()
+        self.wallet = self._api.post("wallets/", {"address": self.key.address}).expect(201)
+        if self.wallet["address"].lower() != self.key.address:
+            raise StoryFailed(
+                f"The wallet was registered as {self.wallet['address']}, not {self.key.address}."
+            )
         self._narrator.say(f"{self.wallet['address']} (answered with its EIP-55 checksum)")
 
     def _look_at_tiers(self) -> None:

@@ -18,7 +18,7 @@ from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.issuer import LocalIssuer
 from devstack.narrator import StoryFailed
 from devstack.provider_view import pay_as_a_browser, payment_event_delivery
-from devstack.story import STEPS, tell
+from devstack.story import LIFE_STEPS, SALE_STEPS, tell, tell_sale
 from devstack.stripe_sandbox import StripeSandbox
 from tests.journeys.conftest import StartWorker
 from tests.journeys.sale_site import SalePlace, given_demo_site
@@ -77,7 +77,8 @@ def run_entry_of_beat(name: str) -> None:
 def test_the_whole_story_holds(place: SalePlace, celery_worker: WorkerProcess) -> None:
     told = io.StringIO()
     tell(place, told)
-    assert f"{STEPS}/{STEPS}" in told.getvalue()
+    assert f"{SALE_STEPS}/{SALE_STEPS}" in told.getvalue()
+    assert f"{LIFE_STEPS}/{LIFE_STEPS}" in told.getvalue()
     assert "◄ released" in told.getvalue()
     assert "in exactly one transfer" in told.getvalue()
 
@@ -88,7 +89,7 @@ def test_the_story_notices_when_custody_sent_another_amount(
     fault = {"outcome": "wrong_amount"}
     requests.post(f"{place.fireblocks_url}/_sandbox/faults", json=fault, timeout=5).raise_for_status()
     with pytest.raises(StoryFailed, match="the payout came to be held; paid was to be expected"):
-        tell(place, io.StringIO())
+        tell_sale(place, io.StringIO())
 
 
 def test_redis_emptied_between_the_event_and_the_worker_only_delays(

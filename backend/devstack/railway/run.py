@@ -25,7 +25,7 @@ from devstack.railway.specs import (
     specs_of_graph,
 )
 from devstack.railway.surroundings import COMMIT, Surroundings
-from devstack.story import tell
+from devstack.story import tell_sale
 
 LAYERS = REPOSITORY / ".devstack" / "railway-layers"
 REPLICAS = 2
@@ -123,7 +123,7 @@ class EmulatedRun:
             )
             around.stack.seed.update(json.loads(told.splitlines()[-1]))
         with self._checks.check("railway.py: one sale, from checkout to tokens paid out, through the edge"):
-            tell(around.stack, output)
+            tell_sale(around.stack, output)
         self._end("railway.py", running)
 
     def _ready(self, origin: str, running: Mapping[str, Deployment]) -> None:
