@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from apps.accounts.models import Membership, Role, Wallet
 from apps.accounts.wallet_serializers import WalletSerializer
+from apps.core.shapes import sent_like
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -27,6 +28,7 @@ class MeSerializer(MemberSerializer):
     notice_email = serializers.CharField(read_only=True, help_text="Where notices about the wallet go.")
 
 
+@sent_like("An operator", {"role": "operator"})
 class RoleRequestSerializer(serializers.Serializer[Any]):
     """Another role for a member."""
 

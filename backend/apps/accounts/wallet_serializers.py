@@ -13,7 +13,7 @@ from apps.accounts.sign_in_message import CHAIN_ID_MOST, MESSAGE_MOST_CHARACTERS
 from apps.accounts.signatures import SIGNATURE_MOST_BYTES
 from apps.accounts.wallet_models import ChangeStatus, ProofPurpose
 from apps.accounts.wallet_proofs import SignedMessage
-from apps.core.shapes import StrictSerializer, WholeNumber
+from apps.core.shapes import StrictSerializer, WholeNumber, sent_like
 
 _OLD = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 _NEW = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
@@ -185,6 +185,7 @@ class StaffChangeSerializer(ChangeSerializer):
         return change.old_proof_id is not None
 
 
+@sent_like("Not by the holder", {"reason": "The beneficiary did not ask for this"})
 class StopRequestSerializer(StrictSerializer):
     """Why a change is stopped."""
 
@@ -201,6 +202,7 @@ class ChangeFilterSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=ChangeStatus.choices, required=False)
 
 
+@sent_like("Here", {"email": "holder@example.com"})
 class NoticeEmailSerializer(StrictSerializer):
     """Where notices about the wallet go; empty: nowhere."""
 

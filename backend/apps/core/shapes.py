@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 
+Shape = TypeVar("Shape", bound=serializers.Serializer[Any])
 PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
 UNKNOWN_SHOWN = 20
+EXAMPLE_ID = "01a1f7d2-7c3b-7cc0-a1d5-c0de2b8e9f10"
+
+
+def sent_like(name: str, value: dict[str, Any]) -> Callable[[type[Shape]], type[Shape]]:
+    """Decorates a request's serializer with an example for the OpenAPI document."""
+    return extend_schema_serializer(examples=[OpenApiExample(name, value=value, request_only=True)])
 
 
 class StrictSerializer(serializers.Serializer[Any]):

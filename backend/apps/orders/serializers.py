@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
+from apps.core.shapes import EXAMPLE_ID, StrictSerializer, UuidText, WholeNumber, base_units_text, sent_like
 from apps.orders.models import Order, OrderStatus, RefundOrigin, RefundStatus
 
 # A unit costs at least one minor unit, and Stripe takes amounts of eight digits at most
@@ -15,6 +15,7 @@ from apps.orders.models import Order, OrderStatus, RefundOrigin, RefundStatus
 AMOUNT_MINOR_MAX = 99_999_999
 
 
+@sent_like("Three units", {"tier_id": EXAMPLE_ID, "quantity_units": 3, "wallet_id": EXAMPLE_ID})
 class OrderRequestSerializer(StrictSerializer):
     """What a buyer asks for."""
 
@@ -67,6 +68,7 @@ class StaffOrderSerializer(OrderSerializer):
     check_attempts = serializers.IntegerField(read_only=True)
 
 
+@sent_like("A part of it", {"amount_minor": 2500, "reason": "One unit too many"})
 class RefundRequestSerializer(StrictSerializer):
     """What staff give back, and why."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.shapes import StrictSerializer
+from apps.core.shapes import StrictSerializer, sent_like
 from apps.payouts.resolution_models import ResolutionAction, ResolutionState
 
 TX_HASH = r"^0x[0-9a-fA-F]{64}\Z"
@@ -32,6 +32,9 @@ class ResolutionSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+@sent_like(
+    "Sent after all", {"action": "settle", "note": "Seen on chain, ticket 812", "tx_hash": "0x" + "4e" * 32}
+)
 class ResolutionAskSerializer(StrictSerializer):
     """What is asked for, and why; `settle` needs the transaction that moved the tokens."""
 
@@ -46,6 +49,7 @@ class ResolutionFilterSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=ResolutionState.choices, required=False)
 
 
+@sent_like("Looked at too", {"note": "Same hash in the explorer"})
 class ResolutionDecisionSerializer(StrictSerializer):
     """What the second person looked at, or why it is not done."""
 

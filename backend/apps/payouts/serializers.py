@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.core.shapes import StrictSerializer, base_units_text
+from apps.core.shapes import StrictSerializer, base_units_text, sent_like
 from apps.payouts.hold_reasons import hold_reason
 from apps.payouts.models import AttemptStatus, BatchRule, BatchStatus, Payout, PayoutBatch, PayoutStatus
 
@@ -84,12 +84,14 @@ class BatchFilterSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=BatchStatus.choices, required=False)
 
 
+@sent_like("The plan that was looked at", {"plan_sha256": "9f" * 32})
 class ApprovalSerializer(StrictSerializer):
     """What an approver has looked at."""
 
     plan_sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z", help_text="The batch's, as it was shown.")
 
 
+@sent_like("Not like this", {"reason": "The second address is an exchange"})
 class RejectionSerializer(StrictSerializer):
     """Why a batch is rejected."""
 

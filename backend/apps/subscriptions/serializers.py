@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.shapes import StrictSerializer, UuidText
+from apps.core.shapes import StrictSerializer, UuidText, sent_like
 from apps.subscriptions.catalogue import EVENT_TYPES
 from apps.subscriptions.models import URL_LENGTH, Delivery, DeliveryStatus
 from apps.subscriptions.services import url_check
@@ -46,6 +46,7 @@ class SubscriptionRequestSerializer(_Address):
     event_types = serializers.ListField(child=serializers.ChoiceField(choices=EVENT_TYPES), min_length=1)
 
 
+@sent_like("No more of it", {"is_active": False})
 class SubscriptionChangeSerializer(_Address):
     """What is to be changed; what is left out stays."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.shapes import StrictSerializer
+from apps.core.shapes import StrictSerializer, sent_like
 from apps.vesting.freeze_models import FreezeCause
 
 
@@ -24,6 +24,7 @@ class FreezeSerializer(serializers.Serializer[Any]):
     ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
+@sent_like("While it is looked into", {"reason": "Sanctions list, being checked"})
 class PauseSerializer(StrictSerializer):
     """Why it is paused, or goes on."""
 

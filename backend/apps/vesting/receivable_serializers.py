@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.core.amounts import UINT256_MAX
-from apps.core.shapes import StrictSerializer, base_units_text
+from apps.core.shapes import StrictSerializer, base_units_text, sent_like
 from apps.vesting.models import Receivable
 from apps.vesting.receivable_models import SettlementKind, SettlementState
 
@@ -53,6 +53,15 @@ class SettlementSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+@sent_like(
+    "Paid back on chain",
+    {
+        "kind": "repaid",
+        "amount_base_units": "97500000000000000000",
+        "note": "Sent back by the buyer",
+        "reference": "0x" + "4e" * 32,
+    },
+)
 class SettlementAskSerializer(StrictSerializer):
     """How much of a receivable is to be settled, how and why; `repaid` needs its evidence."""
 
@@ -81,6 +90,7 @@ class SettlementFilterSerializer(serializers.Serializer[Any]):
     receivable_id = serializers.UUIDField(required=False)
 
 
+@sent_like("Looked at too", {"note": "It is in our wallet"})
 class SettlementDecisionSerializer(StrictSerializer):
     """What the second person looked at, or why it is not done."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.core.shapes import StrictSerializer
+from apps.core.shapes import StrictSerializer, sent_like
 from apps.vesting.queries import revoked_by
 from apps.vesting.revoking_models import Revocation, RevocationScope, RevocationState
 
@@ -53,6 +53,10 @@ class RevocationSerializer(serializers.Serializer[Any]):
         return int(revoked.get(revocation.id, 0))
 
 
+@sent_like(
+    "At the end of the year",
+    {"scope": "unvested", "reason": "Left the team", "effective_at": "2026-12-31T00:00:00Z"},
+)
 class RevocationAskSerializer(StrictSerializer):
     """What is revoked, from when, and why."""
 
@@ -70,6 +74,7 @@ class RevocationFilterSerializer(serializers.Serializer[Any]):
     allocation_id = serializers.UUIDField(required=False)
 
 
+@sent_like("Looked at too", {"note": "The contract says so"})
 class RevocationDecisionSerializer(StrictSerializer):
     """What the second person looked at, or why it is not done."""
 

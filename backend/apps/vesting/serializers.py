@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.core.shapes import StrictSerializer, UuidText, WholeNumber, base_units_text
+from apps.core.shapes import EXAMPLE_ID, StrictSerializer, UuidText, WholeNumber, base_units_text, sent_like
 from apps.vesting.models import COUNTED, Allocation, PeriodUnit, Release, VestingSchedule
 from apps.vesting.payout_link import RELEASES_A_BATCH
 from apps.vesting.queries import AssetSums
@@ -140,6 +140,10 @@ class PolicySerializer(TermsSerializer):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+@sent_like(
+    "A tenth at the start, the rest in 12 months",
+    {"name": "Seed round", "tge_basis_points": 1000, "parts": 12, "period_unit": "month"},
+)
 class PolicyRequestSerializer(StrictSerializer):
     """Terms of a new policy, or of the next version of one."""
 
@@ -153,6 +157,7 @@ class PolicyRequestSerializer(StrictSerializer):
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
+@sent_like("The longest unlocked ones", {"asset_id": EXAMPLE_ID, "limit": 100})
 class BatchRequestSerializer(StrictSerializer):
     """Which releases to pay out: the named ones, all or none; or the longest unlocked ones, up to ``limit``."""
 

@@ -178,6 +178,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.finish",
+    ],
     # Fields called status or unit have several sets of values; each set has its own name for clients.
     "ENUM_NAME_OVERRIDES": {
         "PeriodUnitEnum": "apps.vesting.models.PeriodUnit",
