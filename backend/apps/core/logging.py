@@ -2,16 +2,19 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from celery import current_task
 
 from apps.core.context import current_actor, current_request_id
-from apps.core.redaction import redact
+from apps.core.redaction import HIDDEN, is_secret_name, redact
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_PLAIN = str | int | float | UUID
 _readers: dict[str, Callable[[], str | None]] = {}
 
 
@@ -70,12 +73,33 @@ class LineFormatter(logging.Formatter):
 
 
 def _extra_fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What callers passed as extra=; plain values only, since Django puts whole requests there."""
-    return {
-        name: redact(value) if isinstance(value, str) else value
-        for name, value in vars(record).items()
-        if name not in _STANDARD and isinstance(value, str | int | bool)
-    }
+    """What callers passed as extra=; plain values and mappings of them, since Django puts whole requests there."""
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    fields = _task_fields(given.pop("data", None))
+    for name, value in given.items():
+        if isinstance(value, _PLAIN):
+            fields[name] = _plain(name, value)
+        elif isinstance(value, dict) and all(isinstance(one, _PLAIN) for one in value.values()):
+            fields[name] = {redact(str(word)): _plain(str(word), one) for word, one in value.items()}
+    return fields
+
+
+def _plain(name: str, value: _PLAIN) -> Any:
+    if is_secret_name(name) and not isinstance(value, bool):
+        return HIDDEN
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)  # NaN is no JSON
+    return redact(str(value)) if isinstance(value, str | UUID) else value
+
+
+def _task_fields(data: object) -> dict[str, Any]:
+    """Celery's own members of its lines about tasks: which one, and how long it took."""
+    if not isinstance(data, dict):
+        return {}
+    fields = {"task_id": data.get("id"), "task": data.get("name")}
+    if isinstance(runtime_s := data.get("runtime"), float):
+        fields["duration_ms"] = round(runtime_s * 1000)
+    return {name: value for name, value in fields.items() if isinstance(value, str | int)}
 
 
 def _as_text(value: object) -> str:

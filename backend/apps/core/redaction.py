@@ -1,28 +1,78 @@
-"""What must never reach a log: tokens, provider keys, PEM keys, passwords inside addresses, values of rows."""
+"""What must never reach a log, a report or a trace: tokens, provider keys, PEM keys, passwords inside addresses, values
+of rows, mail addresses; and the values of this process' own secret variables, whatever their shape."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
-_HIDDEN = "[redacted]"
+HIDDEN = "[redacted]"
+SHORTEST_VALUE = 8  # shorter ones are words of ordinary lines too
+_DEEPEST = 4
+_NAMES = r"passw(?:or)?d|passphrase|secret|api_?-?key|private_?-?key|(?:access|refresh)_?-?token|authorization|cookie"
+_SECRET_NAME = re.compile(rf"(?i){_NAMES}")
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-        _HIDDEN,
+        HIDDEN,
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (
         re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
-        _HIDDEN,
+        HIDDEN,
     ),  # a JWT without its header
-    (re.compile(r"\b(sk|rk)_(test|live)_\w+|\bwhsec_\w+"), _HIDDEN),
-    (re.compile(r"\b((?:pi|seti|cs)_\w+?)_secret_\w+"), rf"\1_secret_{_HIDDEN}"),
+    (re.compile(r"\b(sk|rk)_(test|live)_\w+|\bwhsec_\w+"), HIDDEN),
+    (re.compile(r"\b((?:pi|seti|cs)_\w+?)_secret_\w+"), rf"\1_secret_{HIDDEN}"),
     # PostgreSQL quotes rows and statements in its errors, and psycopg2 writes parameters into the statement.
-    (re.compile(r"(?m)^(\s*(?:DETAIL|CONTEXT|QUERY|LINE \d+):).*$"), rf"\1 {_HIDDEN}"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/@]+(?:@[^\s/@]+)*@"), rf"\1:{_HIDDEN}@"),
+    (re.compile(r"(?m)^(\s*(?:DETAIL|CONTEXT|QUERY|LINE \d+):).*$"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/@]+(?:@[^\s/@]+)*@"), rf"\1:{HIDDEN}@"),
+    # Named as what it is: password=..., "private_key": "..."; a hexadecimal key alone looks as a transaction's hash.
+    (
+        re.compile(
+            rf"(?i)\b(\w*(?:{_NAMES})[\\\"']*\s*[=:]\s*[\\\"']*)(?!\[redacted\])[^\s\\\"',;&)}}\]]{{4,}}"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # Celery names its workers celery@host; an address before a host is no person's either.
+    (re.compile(r"(?<![\w.+/:-])(?!celery@)[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b"), "[mail address]"),
 )
+_values: tuple[str, ...] = ()
+
+
+def hide_values(values: Iterable[str]) -> None:
+    """From now on these very texts are hidden, in whatever they occur; replaces those of the last call."""
+    global _values
+    # The longest first: one may hold another.
+    _values = tuple(sorted({one for one in values if len(one) >= SHORTEST_VALUE}, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
-    """The text without secrets that can be told by their shape (Stripe, Auth0, PEM, addresses)."""
+    """The text without secrets that are known by their value or can be told by their shape or name."""
+    for value in _values:
+        if value in text:
+            text = text.replace(value, HIDDEN)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what goes by this name is hidden whatever it is."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redact_all(value: Any, *, deepest: int = _DEEPEST) -> Any:
+    """Plain data (mappings, lists, texts, numbers) with every text in it redacted; what is nested deeper is dropped."""
+    if isinstance(value, str):
+        return redact(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if deepest <= 0:
+        return HIDDEN
+    if isinstance(value, dict):
+        return {
+            redact(str(name)): HIDDEN if is_secret_name(str(name)) else redact_all(inner, deepest=deepest - 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact_all(inner, deepest=deepest - 1) for inner in value]
+    return redact(str(value))

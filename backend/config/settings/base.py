@@ -3,15 +3,18 @@
 import sys
 from pathlib import Path
 
+from apps.core.redaction import hide_values
 from config.celery_settings import *  # noqa: F403 - CELERY_*, in their own file
 from config.env import current_environment
 from config.logins import admin_database, app_database, auditor_database
 from config.logs import logging_settings
 from config.mail import mail_server
 from config.processes import process_kind
+from config.secret_texts import secret_texts
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 _env = current_environment()
+hide_values(secret_texts(_env))  # before anything can log one
 
 SECRET_KEY = _env.SECRET_KEY
 DEBUG = False  # everywhere: a failure is a problem document outside and a traceback in the log
