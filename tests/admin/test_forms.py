@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from apps.audit.models import AuditEvent
 from apps.sites.models import Asset, Site
 from apps.tiers.forms import TierForm
 from apps.tiers.models import Tier
-from apps.vesting.models import VestingPolicy
+from apps.vesting.models import COLUMNS_OF_VERSION_1, VestingPolicy
 from tests.admin.rows import entered, first_of, staff_of
 from tests.factories import in_site, make_asset, make_policy, make_site, make_tier
 
@@ -183,6 +184,78 @@ def test_terms_that_make_no_schedule_are_refused(wrong: dict[str, Any]) -> None:
     site = make_site("NA")
     response = entered(staff_of(site)).post("/admin/vesting/vestingpolicy/add/", policy_form(**wrong))
     assert errors_of(response)
+
+
+TERMS = {
+    "version": 2,
+    "vesting": {
+        "segments": [
+            {"kind": "calendar", "share": "rest", "parts": 3, "period": {"count": 1, "unit": "month"}}
+        ]
+    },
+}
+
+
+def version_2(terms: Any, **changed: Any) -> dict[str, Any]:
+    """The form as a browser posts it: with the defaults that it came with."""
+    sent = policy_form(tge_basis_points="", cliff_count=0, parts="")
+    return sent | {"terms": terms if isinstance(terms, str) else json.dumps(terms)} | changed
+
+
+def test_terms_of_version_2_are_typed_as_json() -> None:
+    site = make_site("NA")
+    response = entered(staff_of(site)).post("/admin/vesting/vestingpolicy/add/", version_2(TERMS))
+    assert response.status_code == 302, errors_of(response)
+    made = first_of(site, VestingPolicy)
+    assert (made.terms, made.parts, made.cliff_count) == ({**TERMS, "time_zone": "UTC"}, None, None)
+    page = entered(staff_of(site)).get("/admin/vesting/vestingpolicy/")
+    assert "1 calendar" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (version_2(TERMS | {"version": 3}), "version_out_of_range"),
+        (version_2(TERMS, parts=3), "terms_twice"),
+        (version_2("{"), "valid JSON"),
+        (version_2("", tge_basis_points=0), "Needed where"),
+    ],
+)
+def test_version_2_that_makes_no_schedule_is_refused(sent: dict[str, Any], said: str) -> None:
+    response = entered(staff_of(make_site("NA"))).post("/admin/vesting/vestingpolicy/add/", sent)
+    assert said in str(errors_of(response))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "share", "code"),
+    [
+        ("0.000000000000000002", "rest", "amount_below_parts"),
+        ("1", {"base_units": str(10**18)}, "amounts_fixed"),
+    ],
+)
+def test_a_tier_whose_unit_makes_no_schedule_is_refused(tokens: str, share: Any, code: str) -> None:
+    # given a policy that makes a schedule of some amounts only
+    site = site_with_terms()
+    terms = json.loads(json.dumps(TERMS | {"time_zone": "UTC"}))
+    terms["vesting"]["segments"][0]["share"] = share
+    policy = make_policy(site, "Few", **dict.fromkeys(COLUMNS_OF_VERSION_1), terms=terms)
+    # then no tier sells it in units that make none; this is known before anybody pays
+    sent = tier_form(site, policy=policy.id, tokens_per_unit=tokens)
+    response = entered(staff_of(site)).post("/admin/tiers/tier/add/", sent)
+    assert code in str(errors_of(response)["policy"])
+
+
+def test_a_tier_sells_nothing_that_vests_before_its_token_is_there() -> None:
+    site = site_with_terms()
+    from_payment = first_of(site, VestingPolicy)
+    with in_site(site):
+        Asset.objects.update(generation_at="2027-01-01T00:00:00Z")
+    policy = make_policy(site, "Early", starts_at="2026-12-31T00:00:00Z")
+    sent = tier_form(site, policy=policy.id)
+    response = entered(staff_of(site)).post("/admin/tiers/tier/add/", sent)
+    assert "before_generation" in str(errors_of(response)["policy"])
+    sent = tier_form(site, policy=from_payment.id)
+    assert entered(staff_of(site)).post("/admin/tiers/tier/add/", sent).status_code == 302
 
 
 @pytest.mark.parametrize(("name", "version"), [("Mine", 2), ("Theirs", 1)])

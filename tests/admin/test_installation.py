@@ -13,7 +13,7 @@ from tests.factories import make_identity, make_site
 pytestmark = pytest.mark.usefixtures("database")
 
 SITE = {"code": "ASIA", "name": "Asia", "host": "", "is_active": "on", "currencies": "USD, EUR,USD"}
-SITE |= {"wallet_cooling_off_hours": "72"}
+SITE |= {"wallet_cooling_off_hours": "72", "time_zone": "UTC"}
 
 
 def test_sites_are_made_here() -> None:

@@ -37,6 +37,18 @@ def test_the_limit_below_which_nobody_is_asked_has_a_history() -> None:
     assert (changed.before[name], changed.after[name]) == ("0", str(10**20))
 
 
+def test_a_generation_event_that_moves_has_a_history() -> None:
+    site = make_site("NA")
+    asset = make_asset(site)
+    with in_site(site):
+        Asset.objects.filter(pk=asset.pk).update(generation_at="2027-01-01T00:00:00Z")
+    _born, changed = events_of(site, asset.id)
+    assert (changed.before, changed.after) == (
+        {"generation_at": None},
+        {"generation_at": "2027-01-01 00:00:00+00"},
+    )
+
+
 def test_the_limit_is_not_changed_by_nobody() -> None:
     site = make_site("NA")
     make_asset(site)
@@ -76,7 +88,7 @@ def test_a_site_s_rule_is_not_changed_by_nobody_nor_from_another_site() -> None:
 def test_a_platform_administrator_s_change_in_the_admin_leaves_one() -> None:
     site, admin = make_site("NA"), platform_admin()
     sent = {"name": "Sale", "host": "", "is_active": "on", "currencies": "USD", "approval_rule": "one_person"}
-    sent["wallet_cooling_off_hours"] = "72"
+    sent |= {"wallet_cooling_off_hours": "72", "time_zone": "UTC"}
     assert entered(admin).post(f"/admin/sites/site/{site.id}/change/", sent).status_code == 302
     (changed,) = events_of(site, site.id)
     assert (changed.actor_kind, changed.actor_id) == ("user", str(admin.pk))

@@ -30,7 +30,7 @@ class Sale:
         self.buyer = make_member(self.site)
         self.policy = make_policy(self.site, **policy)
 
-    def grant(self, source_id: UUID, amount: int = 1_000_003) -> Allocation:
+    def grant(self, source_id: UUID, amount: int = 1_000_003, starts_at: datetime = PAID_AT) -> Allocation:
         return allocation_grant(
             asset_id=self.asset.id,
             beneficiary_id=self.buyer.id,
@@ -38,7 +38,7 @@ class Sale:
             amount_base_units=amount,
             source_kind="order",
             source_id=source_id,
-            starts_at=PAID_AT,
+            starts_at=starts_at,
         )
 
 
@@ -164,5 +164,9 @@ def test_a_schedule_whose_releases_do_not_sum_is_refused_at_commit() -> None:
             start_at=PAID_AT,
             total_base_units=10,
             tge_basis_points=10000,
+            cliff_count=0,
+            cliff_unit="month",
             parts=0,
+            period_count=1,
+            period_unit="month",
         )

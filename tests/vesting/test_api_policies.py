@@ -29,6 +29,7 @@ def test_a_policy_is_made_and_listed() -> None:
         "id": "",
         "created_at": "",
         "version": 1,
+        "terms": None,
         "cliff_unit": "month",
         "period_count": 1,
         "period_unit": "month",

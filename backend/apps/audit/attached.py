@@ -28,3 +28,9 @@ class SiteTrail(AuditTrail):
 
     site_column: ClassVar[str] = "id"
     operations: ClassVar[tuple[str, ...]] = ("update",)
+
+
+class ChangeTrail(AuditTrail):
+    """A second history of a table that has one of its births: changes only."""
+
+    operations: ClassVar[tuple[str, ...]] = ("update",)

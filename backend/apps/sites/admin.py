@@ -54,6 +54,7 @@ class SiteAdmin(PlatformAdmin):
         "wallet_domain",
         "wallet_cooling_off_hours",
         "wallet_proof_required",
+        "time_zone",
         "created_at",
     )
 

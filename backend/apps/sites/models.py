@@ -13,6 +13,7 @@ from apps.core.ids import uuid7
 from apps.core.rules import Frozen
 from apps.sites.owned import SiteOwned
 from apps.sites.rules.policy import site_rules
+from apps.sites.time_zones import validate_time_zone
 
 
 class ApprovalRule(models.TextChoices):
@@ -66,6 +67,14 @@ class Site(models.Model):
     wallet_proof_required = models.BooleanField(
         _("pay out to proved wallets only"), default=False, db_default=False
     )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        validators=[validate_time_zone],
+        help_text=_("IANA name. New vesting terms that name none are written in it; made ones keep theirs"),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -78,6 +87,9 @@ class Site(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(wallet_cooling_off_hours__range=(1, 720)), name="site_wallet_cooling_off_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(time_zone__regex=r"^[A-Za-z][A-Za-z0-9_+/-]*$"), name="site_time_zone_form"
             ),
         ]
 
@@ -126,6 +138,12 @@ class Asset(SiteOwned):
         _("approve by itself below (base units)"),
         default=0,
         help_text=_("Batches whose total is below this need no second person; 0 means never"),
+    )
+    generation_at = models.DateTimeField(
+        _("generation event"),
+        null=True,
+        blank=True,
+        help_text=_("When the token comes into being: nothing of it vests before. Empty: it is there"),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 

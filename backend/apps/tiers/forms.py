@@ -13,6 +13,9 @@ from apps.sites.models import Asset, Site
 from apps.sites.scope import current_site_id
 from apps.sites.scoped_admin.base import SiteModelForm
 from apps.tiers.models import Tier
+from apps.vesting.policies import policy_refuse_unfit
+from apps.vesting.schedule import TermsError
+from apps.vesting.stored_terms import refusal_of
 
 
 class TierForm(SiteModelForm):
@@ -54,6 +57,7 @@ class TierForm(SiteModelForm):
         """The amount in the asset's decimals, the window, and the supply against what is gone."""
         data = super().clean() or {}
         self._clean_tokens(data)
+        self._clean_policy(data)
         if data.get("closes_at") and data.get("opens_at") and data["closes_at"] <= data["opens_at"]:
             self.add_error("closes_at", _("It closes before it opens."))
         taken = self.instance.reserved_units + self.instance.sold_units
@@ -79,3 +83,16 @@ class TierForm(SiteModelForm):
         if amount == 0:
             self.add_error("tokens_per_unit", _("More than nothing."))
         self.instance.tokens_per_unit_base_units = amount
+
+    def _clean_policy(self, data: dict[str, Any]) -> None:
+        """Every order has to make a schedule: what a unit is too small for would be found out after payment."""
+        asset = data.get("asset") or (None if self.instance._state.adding else self.instance.asset)
+        policy, amount = data.get("policy"), self.instance.tokens_per_unit_base_units
+        wanted = {"policy", "tokens_per_unit", "asset"} & set(self.changed_data)
+        if self.errors or not wanted or not (isinstance(asset, Asset) and policy and amount):
+            return
+        try:
+            policy_refuse_unfit(policy=policy, asset=asset, smallest_base_units=amount)
+        except TermsError as error:
+            said = _("One unit makes no schedule under this policy (%(code)s): %(why)s")
+            self.add_error("policy", said % {"code": error.code, "why": refusal_of(error)["detail"]})

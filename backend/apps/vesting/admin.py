@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin
@@ -19,6 +20,7 @@ from apps.vesting.admin_actions import RequestPayout
 from apps.vesting.forms import VestingPolicyForm
 from apps.vesting.freeze_admin import Pause, Resume
 from apps.vesting.models import (
+    COLUMNS_OF_VERSION_1,
     TERMS_FIELDS,
     Allocation,
     Release,
@@ -35,10 +37,24 @@ RELEASE_TOKENS = whole_tokens("amount_base_units", asset="allocation.asset")
 IN_FLIGHT = (ReleaseStatus.PROCESSING, ReleaseStatus.HELD, ReleaseStatus.RELEASED)
 
 
+@admin.display(description=_("terms"))
+def kinds(policy: VestingPolicy) -> str:
+    """What terms of version 2 are made of, in few words."""
+    if policy.terms is None:
+        return "-"
+    clock = policy.terms["vesting"]
+    parts = [
+        *(segment["kind"] for segment in clock.get("segments", [])),
+        *("tranche" for _ in clock.get("tranches", [])),
+    ]
+    start = ["start"] if "at_start" in clock else []
+    return " + ".join(f"{len(list(same))} {kind}" for kind, same in groupby([*start, *parts]))
+
+
 @admin.register(VestingPolicy)
 class VestingPolicyAdmin(WritableAdmin):
     form = VestingPolicyForm
-    list_display = ("name", "version", *TERMS_FIELDS, "starts_at", "is_active")
+    list_display = ("name", "version", *COLUMNS_OF_VERSION_1, kinds, "starts_at", "is_active")
     list_filter = ("is_active",)
     search_fields = ("id", "name")
     ordering = ("name", "-version")

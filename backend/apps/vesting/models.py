@@ -40,36 +40,56 @@ class PeriodUnit(models.TextChoices):
 
 
 class Terms(models.Model):
-    """The columns that ``schedule.Terms`` is made of, in a policy and, copied, in each schedule."""
+    """What vests when, in a policy and, copied, in each schedule: either ``terms`` or the columns beside it."""
 
+    # Version 2 (docs/vesting-terms.md). Null: version 1, which is the other columns.
+    terms = models.JSONField(_("terms (version 2)"), null=True, blank=True)
     tge_basis_points = models.PositiveSmallIntegerField(
-        _("at start (basis points)"), help_text=_("10000 is everything")
+        _("at start (basis points)"), null=True, blank=True, help_text=_("10000 is everything")
     )
-    cliff_count = models.PositiveSmallIntegerField(_("cliff"), default=0)
-    cliff_unit = models.CharField(
-        _("cliff unit"), max_length=7, choices=PeriodUnit.choices, default=PeriodUnit.MONTH
+    cliff_count = models.PositiveSmallIntegerField(_("cliff"), null=True, blank=True)
+    cliff_unit = models.CharField(  # noqa: DJ001 - null: not in force, as the others
+        _("cliff unit"), max_length=7, choices=PeriodUnit.choices, null=True, blank=True
     )
-    parts = models.PositiveSmallIntegerField(_("equal parts"), help_text=_("after the cliff"))
-    period_count = models.PositiveSmallIntegerField(_("periods between parts"), default=1)
-    period_unit = models.CharField(
-        _("period"), max_length=7, choices=PeriodUnit.choices, default=PeriodUnit.MONTH
+    parts = models.PositiveSmallIntegerField(
+        _("equal parts"), null=True, blank=True, help_text=_("after the cliff")
+    )
+    period_count = models.PositiveSmallIntegerField(_("periods between parts"), null=True, blank=True)
+    period_unit = models.CharField(  # noqa: DJ001 - null: not in force, as the others
+        _("period"), max_length=7, choices=PeriodUnit.choices, null=True, blank=True
     )
 
     class Meta:
         abstract = True
 
 
-TERMS_FIELDS = ["tge_basis_points", "cliff_count", "cliff_unit", "parts", "period_count", "period_unit"]
+COLUMNS_OF_VERSION_1 = [
+    "tge_basis_points",
+    "cliff_count",
+    "cliff_unit",
+    "parts",
+    "period_count",
+    "period_unit",
+]
+TERMS_FIELDS = [*COLUMNS_OF_VERSION_1, "terms"]
 
 
 def _terms_check(prefix: str) -> models.CheckConstraint:
-    return models.CheckConstraint(
-        condition=Q(tge_basis_points__lte=10000)
+    version_1 = (
+        Q(**{f"{name}__isnull": False for name in COLUMNS_OF_VERSION_1})
+        & Q(tge_basis_points__lte=10000)
         & Q(period_count__gte=1)
         & Q(parts__lte=10000)
         & (Q(tge_basis_points=10000, parts=0) | Q(tge_basis_points__lt=10000, parts__gte=1))
         & Q(cliff_unit__in=PeriodUnit.values)
-        & Q(period_unit__in=PeriodUnit.values),
+        & Q(period_unit__in=PeriodUnit.values)
+    )
+    # "contains" and not a comparison of the key: a CHECK lets pass what is unknown, such as a missing version.
+    version_2 = Q(terms__contains={"version": 2}, terms__has_keys=["time_zone", "vesting"]) & Q(
+        **{f"{name}__isnull": True for name in COLUMNS_OF_VERSION_1}
+    )
+    return models.CheckConstraint(
+        condition=(Q(terms__isnull=True) & version_1) | (Q(terms__isnull=False) & version_2),
         name=f"{prefix}_terms_make_a_whole",
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
@@ -35,17 +37,27 @@ class StaffAllocationSerializer(AllocationSerializer):
     beneficiary_id = serializers.UUIDField(read_only=True)
 
 
-class TermsSerializer(serializers.Serializer[Any]):
-    """When the parts of an amount are paid."""
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class TermsField(serializers.JSONField):
+    """Terms of version 2 (docs/vesting-terms.md)."""
 
+
+class TermsSerializer(serializers.Serializer[Any]):
+    """When the parts of an amount are paid: by ``terms``, or, where it is null, by the fields beside it."""
+
+    terms = TermsField(read_only=True, help_text="Terms of version 2; null: the fields beside it.")
     tge_basis_points = serializers.IntegerField(
-        read_only=True, help_text="Paid at the start; 10000 is everything."
+        read_only=True, allow_null=True, help_text="Paid at the start; 10000 is everything."
     )
-    cliff_count = serializers.IntegerField(read_only=True)
-    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
-    parts = serializers.IntegerField(read_only=True, help_text="Equal parts after the cliff.")
-    period_count = serializers.IntegerField(read_only=True, help_text="Periods between two parts.")
-    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True)
+    cliff_count = serializers.IntegerField(read_only=True, allow_null=True)
+    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True, allow_null=True)
+    parts = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Equal parts after the cliff."
+    )
+    period_count = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Periods between two parts."
+    )
+    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, read_only=True, allow_null=True)
 
 
 class ScheduleSerializer(TermsSerializer):
@@ -140,21 +152,35 @@ class PolicySerializer(TermsSerializer):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+class TermsRequestSerializer(StrictSerializer):
+    """Terms: as ``terms``, or (null) as the fields beside it, of which the first and ``parts`` are needed."""
+
+    terms = TermsField(required=False, allow_null=True, help_text="As docs/vesting-terms.md says.")
+    tge_basis_points = WholeNumber(min_value=0, max_value=10_000, required=False)
+    cliff_count = WholeNumber(min_value=0, max_value=32_767, required=False)
+    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, required=False)
+    parts = WholeNumber(min_value=0, max_value=10_000, required=False)
+    period_count = WholeNumber(min_value=1, max_value=32_767, required=False)
+    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, required=False)
+    starts_at = serializers.DateTimeField(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Without ``terms`` the two fields that have no default are needed."""
+        missing = [name for name in ("tge_basis_points", "parts") if name not in attrs]
+        if attrs.get("terms") is None and missing:
+            said = [serializers.ErrorDetail(_("This field is required."), code="required")]
+            raise serializers.ValidationError(dict.fromkeys(missing, said))
+        return attrs
+
+
 @sent_like(
     "A tenth at the start, the rest in 12 months",
     {"name": "Seed round", "tge_basis_points": 1000, "parts": 12, "period_unit": "month"},
 )
-class PolicyRequestSerializer(StrictSerializer):
+class PolicyRequestSerializer(TermsRequestSerializer):
     """Terms of a new policy, or of the next version of one."""
 
     name = serializers.CharField(max_length=120)
-    tge_basis_points = WholeNumber(min_value=0, max_value=10_000)
-    cliff_count = WholeNumber(min_value=0, max_value=32_767, default=0)
-    cliff_unit = serializers.ChoiceField(choices=PeriodUnit.choices, default=PeriodUnit.MONTH)
-    parts = WholeNumber(min_value=0, max_value=10_000)
-    period_count = WholeNumber(min_value=1, max_value=32_767, default=1)
-    period_unit = serializers.ChoiceField(choices=PeriodUnit.choices, default=PeriodUnit.MONTH)
-    starts_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
 @sent_like("The longest unlocked ones", {"asset_id": EXAMPLE_ID, "limit": 100})

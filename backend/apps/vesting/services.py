@@ -6,11 +6,14 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Subquery
 
 from apps.core.ids import uuid7
+from apps.sites.models import Asset
 from apps.sites.scope import current_site_id, require_scope
 from apps.vesting.models import TERMS_FIELDS, Allocation, VestingPolicy, VestingSchedule
-from apps.vesting.schedule import Part, Terms, parts_of
+from apps.vesting.schedule import Part
+from apps.vesting.stored_terms import dated_parts, terms_of
 
 # Arrays travel as text: psycopg2 writes a list of UUIDs or of big integers in its own way otherwise.
 _INSERT_RELEASES = """
@@ -20,11 +23,6 @@ SELECT t.id, %(site)s, %(schedule)s, %(allocation)s, t.number, t.unlock_at, t.am
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(unlock_ats)s::timestamptz[], %(amounts)s::numeric[])
      AS t (id, number, unlock_at, amount)
 """
-
-
-def terms_of(row: VestingPolicy | VestingSchedule) -> Terms:
-    """The terms that a policy or a schedule holds. Raises schedule.TermsError."""
-    return Terms(**{name: getattr(row, name) for name in TERMS_FIELDS})
 
 
 def allocation_grant(
@@ -39,7 +37,8 @@ def allocation_grant(
 ) -> Allocation:
     """STEP: an allocation with its frozen schedule and all its releases.
 
-    Vesting starts at the policy's own date, or else at ``starts_at`` (aware UTC). A second call for the same
+    Vesting starts at the policy's own date, or else at ``starts_at`` (aware UTC), but not before the asset's
+    generation event. A second call for the same
     source changes nothing and returns the first one's allocation, also when both run at once. Raises
     VestingPolicy.DoesNotExist and schedule.TermsError.
     """
@@ -60,15 +59,17 @@ def allocation_grant(
 
 
 def _schedule_make(allocation: Allocation, policy_id: UUID, starts_at: datetime) -> None:
-    policy = VestingPolicy.objects.get(site_id=current_site_id(), id=policy_id)
+    generation = Asset.objects.filter(site_id=current_site_id(), id=allocation.asset_id)
+    policies = VestingPolicy.objects.filter(site_id=current_site_id())
+    policy = policies.annotate(generation_at=Subquery(generation.values("generation_at"))).get(id=policy_id)
     schedule = VestingSchedule(
         allocation_id=allocation.id,
         policy_id=policy.id,
-        start_at=policy.starts_at or starts_at,
+        start_at=policy.starts_at or max(starts_at, policy.generation_at or starts_at),
         total_base_units=allocation.amount_base_units,
         **{name: getattr(policy, name) for name in TERMS_FIELDS},
     )
-    parts = parts_of(allocation.amount_base_units, terms_of(schedule), schedule.start_at)
+    parts = dated_parts(allocation.amount_base_units, terms_of(schedule), schedule.start_at)
     schedule.save(force_insert=True)
     _releases_insert(schedule, parts)
 

@@ -99,6 +99,8 @@ def _value(name: str, schema: Schema, twin: Twin, samples: Twin) -> Any:
         return known
     kinds = schema.get("type", "object")
     kind = next(k for k in (kinds if isinstance(kinds, list) else [kinds]) if k != "null")
+    if kind == "object" and "null" in kinds and "properties" not in schema:
+        return None  # a value that may be left out, and whose shape the schema does not tell
     match kind:
         case "object":
             inner = schema.get("properties", {})

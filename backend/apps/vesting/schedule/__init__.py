@@ -4,7 +4,8 @@ Amounts are whole base units (up to 2**256 - 1), percentages are basis points, i
 """
 
 from apps.vesting.schedule.accrual import Accrual, Curve, Ramp
-from apps.vesting.schedule.accruing import accrual_of
+from apps.vesting.schedule.accruing import accrual_of, refuse_below
+from apps.vesting.schedule.anytime import probe_total, refuse_start_dependent
 from apps.vesting.schedule.dates import PeriodUnit, Span
 from apps.vesting.schedule.equal import MAX_BASE_UNITS, MAX_PARTS, Part, Terms, parts_of, vested_at
 from apps.vesting.schedule.faults import TermsError
@@ -27,6 +28,9 @@ __all__ = [
     "TermsError",
     "accrual_of",
     "parts_of",
+    "probe_total",
+    "refuse_below",
+    "refuse_start_dependent",
     "terms_read",
     "vested_at",
 ]

@@ -20,7 +20,7 @@ from apps.vesting.schedule.plan import (
     Plan,
 )
 from apps.vesting.schedule.remainders import Remainders, split
-from apps.vesting.schedule.shares import WHOLE_BASIS_POINTS, amounts_of
+from apps.vesting.schedule.shares import WHOLE_BASIS_POINTS, amounts_of, least_of
 
 Steps = list[tuple[datetime, int]]
 
@@ -60,9 +60,22 @@ def accrual_of(
     return made
 
 
+def refuse_below(smallest_base_units: int, plan: Plan, start_at: datetime) -> None:
+    """Every amount from that one on makes a schedule. Raises TermsError as accrual_of, and amounts_fixed."""
+    whole("smallest_base_units", smallest_base_units, lowest=1, highest=MAX_BASE_UNITS)
+    start = utc(start_at).replace(microsecond=0)
+    for clock, path in ((plan.vesting, "vesting"), (plan.unlock, "unlock")):
+        if clock is not None:
+            _curve_of(least_of(smallest_base_units, clock.shares(), path), plan, clock, start, path)
+
+
 def _curve(total: int, plan: Plan, clock: Clock, start: datetime, path: str) -> Curve:
+    return _curve_of(amounts_of(total, clock.shares(), path), plan, clock, start, path)
+
+
+def _curve_of(shares: list[int], plan: Plan, clock: Clock, start: datetime, path: str) -> Curve:
     zone = ZoneInfo(plan.time_zone)
-    amounts = iter(amounts_of(total, clock.shares(), path))
+    amounts = iter(shares)
     steps: Steps = []
     ramps: list[Ramp] = []
     if clock.at_start is not None:

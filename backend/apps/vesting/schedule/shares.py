@@ -76,3 +76,32 @@ def amounts_of(total: int, shares: Sequence[Share], path: str) -> list[int]:
     if 0 in amounts:
         raise TermsError("amount_below_parts", f"{total} base units leave nothing for a share", path=path)
     return amounts
+
+
+def least_of(total: int, shares: Sequence[Share], path: str) -> list[int]:
+    """What each share gets at least, of `total` and of every larger amount.
+
+    A difference of floors can fall when the total grows, a floor of its own cannot. Raises TermsError amounts_fixed
+    (they make one total only), amounts_not_total, amount_below_parts.
+    """
+    fixed = [share.base_units for share in shares if isinstance(share, Amount)]
+    rest = next((place for place, share in enumerate(shares) if isinstance(share, Rest)), None)
+    if fixed and rest is None:
+        raise TermsError(
+            "amounts_fixed", "fixed amounts make one total only: no share takes the rest", path=path
+        )
+    points = [share.basis_points if isinstance(share, Percentage) else 0 for share in shares]
+    amounts = [total * each // WHOLE_BASIS_POINTS for each in points]
+    for place, share in enumerate(shares):
+        if isinstance(share, Amount):
+            amounts[place] = share.base_units
+    if rest is not None:
+        left = total - total * sum(points) // WHOLE_BASIS_POINTS - sum(fixed)
+        if left < 0:
+            raise TermsError(
+                "amounts_not_total", f"the shares are {-left} base units above {total}", path=path
+            )
+        amounts[rest] = left
+    if 0 in amounts:
+        raise TermsError("amount_below_parts", f"{total} base units leave nothing for a share", path=path)
+    return amounts
