@@ -6,19 +6,31 @@ import os
 import sys
 from collections.abc import Iterator
 
-from django.core.management import execute_from_command_line
-
 
 def main() -> None:
-    """Run the command; a faulty environment ends in its one message, without a traceback."""
+    """Run the command; a faulty environment or installation ends in one message, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+    from apps.operations.doctor.not_started import end_with, fault_of
+
+    try:
+        _run()
+    except ModuleNotFoundError as exc:
+        if (fault := fault_of(exc)) is None:
+            raise
+        end_with(*fault, sys.argv)
+
+
+def _run() -> None:
+    from django.core.management import execute_from_command_line
+
+    from apps.operations.doctor.not_started import end_with
     from config.env import EnvironmentInvalid
 
     try:
         with _lines():
             execute_from_command_line(sys.argv)
     except EnvironmentInvalid as exc:
-        sys.exit(str(exc))
+        end_with("variables.missing", str(exc), sys.argv)
 
 
 @contextlib.contextmanager

@@ -205,6 +205,11 @@ class Environment:
         "Set by Railway. /version/ shows it; elsewhere the build writes it into backend/COMMIT.",
         default="",
     )
+    DATABASE_VOLUME_GB: int = _variable(
+        parsers.whole_number,
+        "Size of PostgreSQL's volume; the doctor warns at four fifths of it. 0: it does not judge.",
+        default="0",
+    )
     WEB_REPLICAS: int = _variable(
         parsers.positive_int, "How many copies of the backend run; for the connection budget.", default="1"
     )

@@ -162,6 +162,11 @@ def positive_int(value: str) -> int:
     return int(value)
 
 
+def whole_number(value: str) -> int:
+    """A whole number from 0 on."""
+    return 0 if value == "0" else positive_int(value)
+
+
 def calls_a_minute(value: str) -> int:
     """A whole number from 10 on: with less, a look at a payout and its send would never fit together."""
     if positive_int(value) < 10:

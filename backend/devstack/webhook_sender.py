@@ -96,6 +96,11 @@ class WebhookSender:
             )
         self._wake.set()
 
+    @property
+    def url(self) -> str:
+        """Where webhooks go; empty: nowhere."""
+        return self._url
+
     def set_url(self, url: str) -> None:
         """Send to another address from now on; what waits is tried at once."""
         self._url = url

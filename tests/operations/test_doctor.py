@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +14,9 @@ from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import psycopg2
 import pytest
 import redis
 from django.conf import settings as django_settings
@@ -23,17 +29,38 @@ from apps.core.heartbeats import heartbeat
 from apps.core.leases import renew_lease
 from apps.operations.doctor.examination import examine
 from apps.operations.doctor.findings import TROUBLES, Finding, Severity
+from apps.operations.doctor.surroundings import QUEUE_SHORT
 from apps.operations.readiness import QUEUE_LONG
+from apps.vesting.services import allocation_grant
 from config.celery import app
+from devstack.fireblocks_sandbox import FireblocksSandbox
 from devstack.ports import HOST
 from devstack.redis_server import RedisServer
+from devstack.stripe_sandbox import StripeSandbox
+from tests.config.test_env import COMPLETE
+from tests.factories import in_site, make_policy
+from tests.http_peers import Answer, running_peer
+from tests.journeys.black_hole import black_hole
+from tests.orders.scene import Sale
+from tests.payouts.scenes import LONG_AGO, TOKEN, Scene
+from tests.servers import BACKEND
+
+BEFORE_START = ("modules.missing", "variables.missing")
 
 
 @pytest.fixture
 def installation(
-    database: None, admin_connection: Any, redis_url: str, settings: Any, monkeypatch: Any, tmp_path: Path
+    database: None,
+    admin_connection: Any,
+    redis_url: str,
+    stripe_sandbox: StripeSandbox,
+    fireblocks_sandbox: FireblocksSandbox,
+    settings: Any,
+    monkeypatch: Any,
+    tmp_path: Path,
 ) -> Iterator[SimpleNamespace]:
-    """One in which nothing is wrong: a worker and a beat have said that they live, the schedule is written."""
+    """One in which nothing is wrong: a worker and a beat have said that they live, the schedule is written, the
+    providers answer."""
     heartbeat(name="worker", version=django_settings.VERSION)
     renew_lease(name="beat", holder="beat", lease_s=60)
     for name, entry in django_settings.CELERY_BEAT_SCHEDULE.items():
@@ -50,6 +77,7 @@ def installation(
         settings=settings,
         patch=monkeypatch,
         home=tmp_path,
+        stripe=stripe_sandbox,
     )
     PeriodicTask.objects.all().delete()
     sql("DELETE FROM core_beat_lease")
@@ -126,6 +154,12 @@ def _(here: Any) -> Iterator[None]:
     here.sql(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
 
 
+@breaks("database.disk_near_limit")
+def _(here: Any) -> Iterator[None]:
+    here.settings.DATABASE_VOLUME_GB = 0.001
+    yield
+
+
 @breaks("clock.skewed")
 def _(here: Any) -> Iterator[None]:
     clock = SimpleNamespace(time=lambda: time.time() + 60)
@@ -154,6 +188,38 @@ def _(here: Any) -> Iterator[None]:
     here.settings.CELERY_BROKER_URL = url
     yield
     server.stop()
+
+
+@breaks("redis.memory_near_limit")
+def _(here: Any) -> Iterator[None]:
+    server = RedisServer(here.home / "redis", durable=False)
+    url = server.start()
+    with redis.Redis.from_url(url) as client:
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", used * 11 // 10)
+    here.settings.CELERY_BROKER_URL = url
+    yield
+    server.stop()
+
+
+@breaks("queue.growing")
+def _(here: Any) -> Iterator[None]:
+    here.patch.setattr("apps.operations.doctor.surroundings.QUEUE_PAUSE_S", 0.3)
+    stopping = threading.Event()
+    with redis.Redis.from_url(here.redis_url) as client:
+        client.rpush("celery", *range(QUEUE_SHORT))
+
+        def comes() -> None:
+            while not stopping.wait(0.05):
+                client.rpush("celery", 1)
+
+        thread = threading.Thread(target=comes)
+        thread.start()
+        yield
+        stopping.set()
+        thread.join()
+        client.delete("celery")
 
 
 @breaks("queue.long")
@@ -188,6 +254,90 @@ def _(here: Any) -> Iterator[None]:
     yield
 
 
+@breaks("inbox.late")
+def _(here: Any) -> Iterator[None]:
+    here.sql(
+        "INSERT INTO webhooks_inboxevent (id, provider, event_id, event_type, object_id, payload_sha256, status,"
+        " attempts, next_attempt_at, error_code, received_at) VALUES (gen_random_uuid(), 'stripe', 'evt_1', 't', '',"
+        " '', 'received', 0, now() - interval '10 minutes', '', now())"
+    )
+    yield
+
+
+@breaks("orders.late")
+def _(here: Any) -> Iterator[None]:
+    sale = Sale()
+    sale.change(sale.place(), next_check_at=LONG_AGO)
+    yield
+
+
+@breaks("releases.late")
+def _(here: Any) -> Iterator[None]:
+    scene = Scene()
+    policy = make_policy(scene.site, "At once", tge_basis_points=10_000, parts=0, cliff_count=0)
+    with in_site(scene.site):
+        allocation_grant(
+            asset_id=scene.asset.id,
+            beneficiary_id=scene.buyer().id,
+            policy_id=policy.id,
+            amount_base_units=TOKEN,
+            source_kind="order",
+            source_id=uuid4(),
+            starts_at=LONG_AGO,
+        )
+    yield
+
+
+@breaks("payouts.late")
+def _(here: Any) -> Iterator[None]:
+    Scene().ready()
+    here.sql("UPDATE payouts_payout SET next_attempt_at = now() - interval '5 minutes'")
+    yield
+
+
+@breaks("payouts.stuck")
+def _(here: Any) -> Iterator[None]:
+    scene = Scene()
+    scene.ready()
+    scene.sql("UPDATE payouts_payout SET status = 'submitting'")
+    scene.sql(
+        "UPDATE payouts_payout SET status = 'held', hold_code = 'provider_lost', next_attempt_at = NULL"
+    )
+    yield
+
+
+@breaks("custody.unreachable")
+def _(here: Any) -> Iterator[None]:
+    here.settings.FIREBLOCKS_API_BASE = f"http://{HOST}:1"
+    yield
+
+
+@breaks("custody.refused")
+def _(here: Any) -> Iterator[None]:
+    here.settings.FIREBLOCKS_API_KEY = str(uuid4())
+    yield
+
+
+@breaks("custody.key")
+def _(here: Any) -> Iterator[None]:
+    here.settings.FIREBLOCKS_PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----\n"
+    yield
+
+
+@breaks("node.unreachable")
+def _(here: Any) -> Iterator[None]:
+    here.settings.EVM_RPC_URLS = {"1": f"http://{HOST}:1/of-another-day"}
+    yield
+
+
+@breaks("node.wrong_chain")
+def _(here: Any) -> Iterator[None]:
+    with running_peer() as node:
+        node.always(Answer(body={"jsonrpc": "2.0", "id": 1, "result": "0x89"}))
+        here.settings.EVM_RPC_URLS = {"1": node.url}
+        yield
+
+
 @breaks("domain.csrf")
 def _(here: Any) -> Iterator[None]:
     here.settings.RAILWAY_PUBLIC_DOMAIN = "posx.up.railway.app"
@@ -213,6 +363,26 @@ def _(here: Any) -> Iterator[None]:
     yield
 
 
+@breaks("stripe.unreachable")
+def _(here: Any) -> Iterator[None]:
+    here.settings.STRIPE_API_BASE = f"http://{HOST}:1"
+    yield
+
+
+@breaks("stripe.refused")
+def _(here: Any) -> Iterator[None]:
+    here.settings.STRIPE_SECRET_KEY = "sk_test_of_another_day"
+    yield
+
+
+@breaks("stripe.webhook_endpoint")
+def _(here: Any) -> Iterator[None]:
+    url = here.stripe._sender.url
+    here.stripe._sender.set_url("https://somewhere.example/api/v1/webhooks/stripe/")
+    yield
+    here.stripe._sender.set_url(url)
+
+
 @breaks("stripe.mode")
 def _(here: Any) -> Iterator[None]:
     here.settings.STRIPE_SECRET_KEY = "sk_live_posx"
@@ -227,7 +397,7 @@ def test_nothing_is_found_where_nothing_is_wrong(installation: Any) -> None:
     assert [finding for finding in examine() if finding.severity is not Severity.OK] == []
 
 
-@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize("name", [name for name in TROUBLES if name not in BEFORE_START])
 def test_each_fault_is_found_alone_with_its_fix(name: str, installation: Any) -> None:
     with BREAKS[name](installation):
         findings = examine()
@@ -269,3 +439,113 @@ def test_the_table_says_what_it_means_and_the_fix(installation: Any) -> None:
     assert "broken   beat.absent" in said
     assert TROUBLES["beat.absent"].meaning in said
     assert TROUBLES["beat.absent"].fix in said
+
+
+def test_several_beats_are_counted_and_no_fault(installation: Any) -> None:
+    parts = connection.settings_dict
+    words = {"host": parts["HOST"], "port": parts["PORT"], "dbname": parts["NAME"]}
+    login = {"user": parts["USER"], "password": parts["PASSWORD"], "application_name": "posx-beat"}
+    others = [psycopg2.connect(**words, **login) for _ in range(2)]
+    findings = examine()
+    for other in others:
+        other.close()
+
+    assert troubles(findings) == []
+    assert [each.state for each in findings if each.name == "beat"] == [
+        "one leads, and sends on time, 1 stand by"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"interval": None, "crontab": None, "enabled": False}, "sweep-orders is disabled"),
+        ({"task": "apps.orders.tasks.something_else"}, "sweep-orders was changed"),
+        ({"name": "twice-as-often"}, "sweep-orders is missing; twice-as-often was added by hand"),
+    ],
+    ids=["disabled", "changed", "added"],
+)
+def test_what_was_done_to_the_schedule_is_said(change: dict[str, Any], said: str, installation: Any) -> None:
+    fields = {name: value for name, value in change.items() if value is not None}
+    PeriodicTask.objects.filter(name="sweep-orders").update(**fields)
+
+    assert [each.state for each in examine() if each.name == "schedule.changed"] == [said]
+
+
+def test_providers_that_hang_cost_their_few_seconds_once(installation: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("apps.operations.doctor.providers.WAIT_S", 0.5)
+    with black_hole() as hole:
+        installation.settings.FIREBLOCKS_API_BASE = hole.url
+        installation.settings.STRIPE_API_BASE = hole.url
+        started_s = time.monotonic()
+        found = troubles(examine())
+
+    assert found == ["custody.unreachable", "stripe.unreachable"]
+    assert time.monotonic() - started_s < 3
+
+
+def test_a_live_key_is_never_sent_to_a_host_that_is_not_stripes(installation: Any) -> None:
+    with running_peer() as foreign:
+        installation.settings.STRIPE_SECRET_KEY = "sk_live_posx"
+        installation.settings.STRIPE_API_BASE = foreign.url
+        assert troubles(examine()) == ["stripe.mode"]
+
+    assert foreign.asked == []
+
+
+def _doctor(script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """manage.py in a process of its own, after `script` has broken something."""
+    code = f"import sys, runpy\nsys.argv = ['manage.py', {', '.join(map(repr, words))}]\n{script}\n"
+    return subprocess.run(
+        [sys.executable, "-c", code + "runpy.run_path('manage.py', run_name='__main__')"],
+        cwd=BACKEND,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("package", ["rest_framework", "django"])
+def test_a_missing_module_is_a_finding_too(package: str) -> None:
+    done = _doctor(
+        f"sys.modules[{package!r}] = None",
+        "doctor",
+        "--json",
+        DJANGO_SETTINGS_MODULE="config.settings.railway",
+        **COMPLETE,
+    )
+
+    assert (done.returncode, done.stderr) == (2, "")
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["name"] == "modules.missing"
+    assert package in finding["state"]
+    assert "pip install" in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DJANGO_SETTINGS_MODULE": "config.settings.railway"}, "SECRET_KEY is missing"),
+        ({"DJANGO_SETTINGS_MODULE": "config.settings.production"}, "there is no config.settings.production"),
+    ],
+    ids=["a variable", "the settings"],
+)
+def test_missing_variables_are_a_finding_too(environment: dict[str, str], said: str) -> None:
+    done = _doctor("", "doctor", **environment)
+
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "broken   variables.missing" in done.stdout
+    assert said in done.stdout
+
+
+def test_a_fault_of_our_own_code_keeps_its_traceback() -> None:
+    done = _doctor(
+        "sys.modules['apps.core.redaction'] = None",
+        "doctor",
+        DJANGO_SETTINGS_MODULE="config.settings.railway",
+        **COMPLETE,
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

@@ -250,6 +250,15 @@ class StripeGateway:
             page = self._api.events.list(params)
             return [_event(one) for one in page.data], bool(page.has_more)
 
+    def webhook_urls(self) -> list[str]:
+        """Where the enabled endpoints of the key's own mode send events; a restricted key may not see them.
+
+        Source: Stripe's API reference, "List all webhook endpoints".
+        """
+        with _answered():
+            page = self._api.webhook_endpoints.list({"limit": PAGE_SIZE})
+            return [str(one["url"]) for one in map(_dict, page.data) if one["status"] == "enabled"]
+
 
 @lru_cache(maxsize=4)
 def _shared(secret_key: str, api_base: str | None) -> StripeGateway:

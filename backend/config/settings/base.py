@@ -110,6 +110,7 @@ PROCESSES = {
     "worker_replicas": _env.WORKER_REPLICAS,
     "worker_processes": _env.WORKER_CONCURRENCY,
 }
+DATABASE_VOLUME_GB = _env.DATABASE_VOLUME_GB
 DATABASE_IS_POOLED = bool(_env.DATABASE_APP_URL) and "@" not in _env.DATABASE_APP_URL
 
 REDIS_URL = _env.REDIS_URL

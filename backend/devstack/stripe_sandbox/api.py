@@ -94,6 +94,12 @@ class StripeApi(ProviderApi):
                 _by_id(balance.retrieve),
             ),
             ("GET", "/v1/events", "events.list", _by_params(events.list)),
+            (
+                "GET",
+                "/v1/webhook_endpoints",
+                "webhook_endpoints.list",
+                _by_params(lambda _: events.endpoints()),
+            ),
             ("GET", "/v1/events/{id}", "events.retrieve", self._retrieve_event),
         ]
         for method, path, name, operation in table:

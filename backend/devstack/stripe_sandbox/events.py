@@ -78,6 +78,24 @@ class Events:
         page = list_page(self._store, "event", params, url="/v1/events", fits=fits)
         return {**page, "data": [self._with_pending(event) for event in page["data"]]}
 
+    def endpoints(self) -> Document:
+        """webhook_endpoints.list: the one that events are sent to."""
+        url = self._sender.url
+        one = {
+            "id": "we_sandbox",
+            "object": "webhook_endpoint",
+            "url": url,
+            "status": "enabled",
+            "enabled_events": ["*"],
+            "livemode": False,
+        }
+        return {
+            "object": "list",
+            "url": "/v1/webhook_endpoints",
+            "has_more": False,
+            "data": [one] if url else [],
+        }
+
     def _delivered(self, event_id: str) -> bool:
         states = self._sender.states_of(event_id)
         return not states or "delivered" in states

@@ -14,10 +14,12 @@ from apps.core.needs import reason_of
 from apps.operations import database_checks
 from apps.operations.doctor.findings import Finding, fine, found
 from apps.operations.doctor.processes import PROCESS_QUESTIONS
+from apps.operations.doctor.work import WORK_QUESTIONS
 from apps.sites.postgresql.base import UnsafeLogin
 
 NEAR_LIMIT = 0.8
 SKEW_S = 2.0
+GB = 10**9
 # libpq gives no SQLSTATE for a connection that was never made; these are the server's own words.
 _REFUSALS = (
     "authentication failed",
@@ -91,6 +93,23 @@ def _in_use(cursor: Any) -> Finding:
     )
 
 
+def _disk(cursor: Any) -> Finding:
+    # What this login may see: the tables and indexes. The log (WAL) and temporary files come on top of it.
+    cursor.execute(
+        "SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
+        " WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')"
+    )
+    (used,) = cursor.fetchone()
+    volume_gb = settings.DATABASE_VOLUME_GB
+    said = f"the databases take {used / GB:.2f} GB"
+    if not volume_gb:
+        return fine("disk", f"{said}; not judged, as DATABASE_VOLUME_GB is not set")
+    said = f"{said} of {volume_gb} GB"
+    return (
+        found("database.disk_near_limit", said) if used >= NEAR_LIMIT * volume_gb * GB else fine("disk", said)
+    )
+
+
 def _clock(cursor: Any) -> Finding:
     before_s = time.time()
     cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float")
@@ -101,5 +120,10 @@ def _clock(cursor: Any) -> Finding:
     return found("clock.skewed", said) if skew_s > SKEW_S else fine("clock", said)
 
 
-QUESTIONS_OF_ANY: tuple[Callable[[Any], Finding], ...] = (_budget, _in_use, _clock)
-QUESTIONS: tuple[Callable[[Any], Finding], ...] = (_row_security, *QUESTIONS_OF_ANY, *PROCESS_QUESTIONS)
+QUESTIONS_OF_ANY: tuple[Callable[[Any], Finding], ...] = (_budget, _in_use, _disk, _clock)
+QUESTIONS: tuple[Callable[[Any], Finding], ...] = (
+    _row_security,
+    *QUESTIONS_OF_ANY,
+    *PROCESS_QUESTIONS,
+    *WORK_QUESTIONS,
+)

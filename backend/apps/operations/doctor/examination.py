@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from apps.operations.doctor.database import examine_database
-from apps.operations.doctor.findings import Finding, Severity
+from apps.operations.doctor.findings import Finding
+from apps.operations.doctor.providers import examine_providers
 from apps.operations.doctor.surroundings import examine_domain, examine_redis, examine_stripe
 
-EXAMINATIONS = (examine_database, examine_redis, examine_domain, examine_stripe)
+EXAMINATIONS = (examine_database, examine_redis, examine_domain, examine_stripe, examine_providers)
 
 
 def examine() -> list[Finding]:
     """Everything that was found, good and bad. Changes nothing."""
     return [finding for examination in EXAMINATIONS for finding in examination()]
-
-
-def worst(findings: list[Finding]) -> Severity:
-    """The exit code."""
-    return max((finding.severity for finding in findings), default=Severity.OK)

@@ -40,7 +40,19 @@ class Finding:
 
 
 _MIGRATE = "python manage.py migrate"
+_WORKERS_LOG = "worker and beat first (above); then celery-worker's log for a task that fails or takes long."
 TROUBLES = {
+    "modules.missing": Trouble(
+        Severity.BROKEN,
+        "A package of the pinned list is not installed where this Python looks: nothing starts.",
+        "pip install --require-hashes -r requirements/production.txt in the service's own environment (/opt/venv or "
+        "/app/.venv); on Railway redeploy without the build cache.",
+    ),
+    "variables.missing": Trouble(
+        Severity.BROKEN,
+        "Variables are missing, empty or malformed: no process starts. An empty one is often a misspelt reference.",
+        "Set each of them on the service (docs/RAILWAY_ENV_VARIABLES.md), then redeploy.",
+    ),
     "database.unreachable": Trouble(
         Severity.BROKEN,
         "Nothing listens where DATABASE_URL points; web answers 503, worker and beat wait.",
@@ -77,6 +89,11 @@ TROUBLES = {
         "End sessions that nobody needs: SELECT pid, application_name, state FROM pg_stat_activity as the superuser. "
         "Then docs/connections.md.",
     ),
+    "database.disk_near_limit": Trouble(
+        Severity.WARNING,
+        "A full volume stops every write: no order, no event and no payout is taken.",
+        "Grow the volume of the PostgreSQL service (Settings, Volume), and raise DATABASE_VOLUME_GB with it.",
+    ),
     "clock.skewed": Trouble(
         Severity.WARNING,
         "This machine's clock and the database's differ: tokens and signatures are refused as too old or too new.",
@@ -96,6 +113,16 @@ TROUBLES = {
         Severity.WARNING,
         "With its memory full it forgets waiting tasks in silence; sweepers find the rows, later.",
         "CONFIG SET maxmemory-policy noeviction, and the same in the service's start command.",
+    ),
+    "redis.memory_near_limit": Trouble(
+        Severity.WARNING,
+        "With its memory full it refuses new tasks: bells are lost, and sweepers wait with everybody else.",
+        "See what fills it (queue, above; redis-cli --bigkeys), or raise --maxmemory and the service's memory limit.",
+    ),
+    "queue.growing": Trouble(
+        Severity.WARNING,
+        "More tasks come than are done; nothing is lost, and everything becomes late.",
+        "If worker is fine above: raise WORKER_CONCURRENCY, or run a second celery-worker (WORKER_REPLICAS).",
     ),
     "queue.long": Trouble(
         Severity.WARNING,
@@ -119,8 +146,57 @@ TROUBLES = {
     ),
     "schedule.changed": Trouble(
         Severity.WARNING,
-        "Entries of the schedule are disabled, missing or not what this build says.",
-        "Admin, Periodic tasks: enable them. Restarting celery-beat writes missing and changed ones again.",
+        "Entries of the schedule are disabled, missing, added or not what this build says.",
+        "Admin, Periodic tasks: enable them, delete added ones. Restarting celery-beat writes missing and changed ones "
+        "again.",
+    ),
+    "inbox.late": Trouble(
+        Severity.BROKEN,
+        "Events of Stripe or custody wait: what was paid or sent is not booked.",
+        _WORKERS_LOG,
+    ),
+    "orders.late": Trouble(
+        Severity.BROKEN,
+        "Orders wait to be looked at: paid ones stay unpaid here, holds do not end.",
+        _WORKERS_LOG,
+    ),
+    "releases.late": Trouble(Severity.BROKEN, "Releases whose day has come are still locked.", _WORKERS_LOG),
+    "payouts.late": Trouble(
+        Severity.BROKEN,
+        "Approved payouts are not sent, or nobody asks what became of them.",
+        f"{_WORKERS_LOG} After an outage: python manage.py reconcile_stuck",
+    ),
+    "payouts.stuck": Trouble(
+        Severity.WARNING,
+        "Their releases stay in processing until a person decides, or custody says what became of them.",
+        "Admin, Payouts, 'Held for a person' (docs/runbook.md, A payout is held); for those that were sent: python "
+        "manage.py reconcile_stuck, then the custody provider's own console.",
+    ),
+    "custody.unreachable": Trouble(
+        Severity.BROKEN,
+        "The custody provider gives no usable answer: payouts wait in their rows, nothing is sent twice.",
+        "Unset FIREBLOCKS_API_BASE unless it is a sandbox's; else the provider's status page. It goes on by itself.",
+    ),
+    "custody.refused": Trouble(
+        Severity.BROKEN,
+        "The custody provider refuses our key: no payout can be sent.",
+        "Set FIREBLOCKS_API_KEY and FIREBLOCKS_PRIVATE_KEY of one API user, enabled and with this service's addresses "
+        "allowed, then redeploy backend and celery-worker.",
+    ),
+    "custody.key": Trouble(
+        Severity.BROKEN,
+        "What is set is no RSA private key: no call to custody can be signed.",
+        "Paste the whole PEM of the API user's key into FIREBLOCKS_PRIVATE_KEY; line breaks may be written as \\n.",
+    ),
+    "node.unreachable": Trouble(
+        Severity.BROKEN,
+        "The chain's node gives no usable answer: transfers of the hot wallet and checks of evidence wait.",
+        "Correct that chain's address in EVM_RPC_URLS, or see the node provider's status page and quota.",
+    ),
+    "node.wrong_chain": Trouble(
+        Severity.BROKEN,
+        "The node is of another chain: nothing is signed for it, and nothing found on it.",
+        "Correct EVM_RPC_URLS: each address behind the id of its own chain.",
     ),
     "domain.csrf": Trouble(
         Severity.BROKEN,
@@ -141,6 +217,23 @@ TROUBLES = {
         Severity.BROKEN,
         "What is set is no signing secret (whsec_...): every event of Stripe is refused.",
         "Copy the endpoint's signing secret from Stripe's dashboard, Webhooks, into STRIPE_WEBHOOK_SECRETS.",
+    ),
+    "stripe.unreachable": Trouble(
+        Severity.BROKEN,
+        "Stripe gives no usable answer: orders cannot be paid, and payments are not booked until it does.",
+        "Unset STRIPE_API_BASE unless it is a sandbox's; else status.stripe.com. It goes on by itself.",
+    ),
+    "stripe.refused": Trouble(
+        Severity.BROKEN,
+        "Stripe refuses the key: it was rolled, is of another account, or is a restricted one without its rights.",
+        "Copy a valid secret key from Stripe's dashboard, Developers, API keys, into STRIPE_SECRET_KEY.",
+    ),
+    "stripe.webhook_endpoint": Trouble(
+        Severity.WARNING,
+        "No event of the key's own mode comes here, so STRIPE_WEBHOOK_SECRETS is of another mode or account. Payments "
+        "are found in Stripe's list within a minute all the same.",
+        "Stripe's dashboard, in the key's mode, Webhooks: add https://<domain>/api/v1/webhooks/stripe/, and copy its "
+        "signing secret into STRIPE_WEBHOOK_SECRETS.",
     ),
     "stripe.mode": Trouble(
         Severity.BROKEN,

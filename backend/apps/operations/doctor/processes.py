@@ -26,9 +26,21 @@ def _worker(cursor: Any) -> Finding:
     return fine("worker", f"{check.figures['alive']} alive, of this build")
 
 
+# Each beat has one connection, by its name; a login sees those of its own. Behind a pooler there is no telling.
+_BEATS = """
+SELECT count(DISTINCT pid) FROM pg_stat_activity
+WHERE application_name = 'posx-beat' AND usename = current_user AND datname = current_database()
+"""
+
+
 def _beat(cursor: Any) -> Finding:
     check = database_checks.beat(cursor)
-    return fine("beat", "one leads, and sends on time") if check.ok else found("beat.absent", check.reason)
+    if not check.ok:
+        return found("beat.absent", check.reason)
+    cursor.execute(_BEATS)
+    (beats,) = cursor.fetchone()
+    others = f", {beats - 1} stand by" if beats > 1 else ""
+    return fine("beat", f"one leads, and sends on time{others}")
 
 
 def _schedule(_cursor: Any) -> Finding:
@@ -37,6 +49,12 @@ def _schedule(_cursor: Any) -> Finding:
         f"{name} {said}"
         for name, wanted in settings.CELERY_BEAT_SCHEDULE.items()
         if (said := _difference(entries.get(name), wanted))
+    ]
+    # Celery's own entry is added by its scheduler, and names no task of ours.
+    wrong += [
+        f"{name} was added by hand"
+        for name, entry in entries.items()
+        if entry.enabled and name not in settings.CELERY_BEAT_SCHEDULE and entry.task.startswith("apps.")
     ]
     if wrong:
         return found(

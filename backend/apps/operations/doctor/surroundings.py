@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -12,10 +14,13 @@ from django.http.request import validate_host
 
 from apps.core.needs import redis_client
 from apps.operations.doctor.findings import Finding, fine, found
+from apps.operations.doctor.providers import is_stripes_host
 from apps.operations.readiness import QUEUE_LONG
 
 REDIS_TIMEOUT_S = 2.0
-STRIPE = "https://api.stripe.com"
+NEAR_LIMIT = 0.8
+MB = 10**6
+QUEUE_SHORT, QUEUE_PAUSE_S = 50, 2.0
 
 
 def examine_redis() -> Iterator[Finding]:
@@ -29,19 +34,38 @@ def examine_redis() -> Iterator[Finding]:
 def _server(variable: str, url: str, *, is_broker: bool) -> Iterator[Finding]:
     try:
         with redis_client(url, timeout_s=REDIS_TIMEOUT_S) as client:
-            policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
-            length = int(str(client.llen(current_app.conf.task_default_queue)))
+            memory: dict[str, Any] = client.info("memory")
+            growth = _queue(client) if is_broker else None
     except redis.RedisError as error:
         is_refused = isinstance(error, redis.AuthenticationError | redis.ResponseError)
         yield found("redis.refused" if is_refused else "redis.unreachable", f"{variable}: {error}")
         return
-    yield fine("redis", f"{variable} answers")
-    if not is_broker:
+    policy, most = str(memory.get("maxmemory_policy", "noeviction")), int(memory.get("maxmemory", 0))
+    used = int(memory.get("used_memory", 0))
+    yield fine(
+        "redis", f"{variable} answers, {policy}, {used / MB:.0f} MB{f' of {most / MB:.0f}' if most else ''}"
+    )
+    if growth is None:
         return
     if policy != "noeviction":
-        yield found("redis.evicts", f"maxmemory-policy is {policy}")
-    said = f"{length} tasks wait"
-    yield found("queue.long", said) if length > QUEUE_LONG else fine("queue", said)
+        yield found("redis.evicts", f"{variable}: maxmemory-policy is {policy}")
+    elif most and used >= NEAR_LIMIT * most:
+        yield found("redis.memory_near_limit", f"{variable}: {used / MB:.1f} of {most / MB:.1f} MB")
+    yield growth
+
+
+def _queue(client: redis.Redis) -> Finding:
+    """How many wait; when it is more than a handful, whether they become fewer."""
+    name = current_app.conf.task_default_queue
+    first = int(str(client.llen(name)))
+    if first > QUEUE_LONG:
+        return found("queue.long", f"{first} tasks wait")
+    if first < QUEUE_SHORT:
+        return fine("queue", f"{first} tasks wait")
+    time.sleep(QUEUE_PAUSE_S)
+    then = int(str(client.llen(name)))
+    said = f"{first} tasks waited, {QUEUE_PAUSE_S:g} s later {then}"
+    return found("queue.growing", said) if then > first else fine("queue", said)
 
 
 def examine_domain() -> Iterator[Finding]:
@@ -75,7 +99,7 @@ def examine_stripe() -> Iterator[Finding]:
     ]:
         yield found("stripe.webhook_secret", f"number {wrong[0]} of STRIPE_WEBHOOK_SECRETS is none")
     is_live = "_live_" in key
-    if is_live and settings.STRIPE_API_BASE.rstrip("/") != STRIPE:
+    if is_live and not is_stripes_host():
         yield found("stripe.mode", f"a live key for {urlsplit(settings.STRIPE_API_BASE).netloc}")
     else:
         yield fine("stripe", "a live key" if is_live else "a test key: no real sale is made")

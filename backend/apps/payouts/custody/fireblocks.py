@@ -149,6 +149,11 @@ class FireblocksCustody:
             raise CustodyUnknown("custody_answer_mismatch", "another transfer was answered")
         return found
 
+    def require_answer(self) -> None:
+        """One cheap question, whether the provider answers and takes the key; errors as find_by_external_id."""
+        now_ms = int(time.time() * 1000)
+        self._page(now_ms, now_ms + DAY_MS, limit="1")
+
     def list_transfers(
         self, *, created_from: datetime, created_before: datetime
     ) -> Iterator[list[ListedTransfer]]:

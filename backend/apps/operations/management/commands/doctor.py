@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.operations.doctor.examination import examine, worst
-from apps.operations.doctor.findings import Finding, Severity
+from apps.operations.doctor.examination import examine
+from apps.operations.doctor.report import as_json, as_table, worst
 
 
 class Command(BaseCommand):
@@ -24,21 +23,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings = examine()
-        if options["json"]:
-            report = {
-                "worst": worst(findings).name.lower(),
-                "findings": [finding.as_dict() for finding in findings],
-            }
-            self.stdout.write(json.dumps(report, indent=1))
-        else:
-            self._tell(findings)
+        self.stdout.write(as_json(findings) if options["json"] else as_table(findings))
         if code := int(worst(findings)):
             sys.exit(code)
-
-    def _tell(self, findings: list[Finding]) -> None:
-        width = max(len(finding.name) for finding in findings)
-        for finding in findings:
-            self.stdout.write(f"{finding.severity.name.lower():<8} {finding.name:<{width}}  {finding.state}")
-        for finding in findings:
-            if finding.severity is not Severity.OK:
-                self.stdout.write(f"\n{finding.name}\n  means  {finding.meaning}\n  fix    {finding.fix}")
