@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +17,7 @@ from apps.vesting import (
     revoking_admin,  # noqa: F401 - registers its page
 )
 from apps.vesting.admin_actions import RequestPayout
-from apps.vesting.forms import VestingPolicyForm
+from apps.vesting.forms import TermsJson, VestingPolicyForm
 from apps.vesting.freeze_admin import Pause, Resume
 from apps.vesting.models import (
     COLUMNS_OF_VERSION_1,
@@ -28,6 +28,7 @@ from apps.vesting.models import (
     VestingPolicy,
     VestingSchedule,
 )
+from apps.vesting.preview_admin import PolicyPreview, prefilled
 from apps.vesting.revoking_actions import RevokeAll, RevokeUnvested
 
 RELEASE_STATE = badge(
@@ -52,8 +53,9 @@ def kinds(policy: VestingPolicy) -> str:
 
 
 @admin.register(VestingPolicy)
-class VestingPolicyAdmin(WritableAdmin):
+class VestingPolicyAdmin(PolicyPreview, WritableAdmin):
     form = VestingPolicyForm
+    formfield_overrides: ClassVar[Any] = {JSONField: {"form_class": TermsJson}}
     list_display = ("name", "version", *COLUMNS_OF_VERSION_1, kinds, "starts_at", "is_active")
     list_filter = ("is_active",)
     search_fields = ("id", "name")
@@ -62,6 +64,10 @@ class VestingPolicyAdmin(WritableAdmin):
 
     def columns_of_a_new_row(self) -> list[str]:
         return [name for name in super().columns_of_a_new_row() if name != "version"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the preview's link carries; what cannot be read is left out."""
+        return prefilled(super().get_changeform_initial_data(request))
 
 
 class ReleaseInline(ReadOnlyInline):

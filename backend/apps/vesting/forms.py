@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.db.models import Max
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext as _
 
 from apps.sites.scope import current_site_id
@@ -13,6 +15,23 @@ from apps.vesting.models import COLUMNS_OF_VERSION_1, TERMS_FIELDS, VestingPolic
 from apps.vesting.policies import policy_columns
 from apps.vesting.schedule import TermsError
 from apps.vesting.stored_terms import refusal_of
+
+
+class TermsJson(forms.JSONField):
+    """Terms of version 2; brackets nested by the thousand are refused and not a fault of ours."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise forms.ValidationError(_("It is nested too deeply."), code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What the page shows again."""
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return InvalidJSONInput(data)
 
 
 class VestingPolicyForm(SiteModelForm):

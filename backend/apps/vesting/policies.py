@@ -50,13 +50,10 @@ def policy_create(
             ) from error
 
 
-def policy_columns(
+def policy_terms(
     *, terms: object, columns: Mapping[str, Any], starts_at: datetime | None
-) -> dict[str, Any]:
-    """STEP: values of TERMS_FIELDS for a policy that can be sold. Raises TermsError.
-
-    A policy is sold long before it is applied: what cannot become a schedule is refused now.
-    """
+) -> tuple[dict[str, Any], Terms | Plan]:
+    """STEP: values of TERMS_FIELDS, and the terms they hold, which hold on any day. Raises TermsError."""
     if starts_at is not None and not EARLIEST_START <= starts_at <= LATEST_START:
         raise TermsError("date_out_of_range", "a start lies between the years 2000 and 2200")
     stored = columns_of(terms, columns)
@@ -65,6 +62,17 @@ def policy_columns(
         raise TermsError("parts_not_needed", "everything is paid at the start: there is nothing for parts")
     if isinstance(made, Plan) and starts_at is None:
         refuse_start_dependent(made)
+    return stored, made
+
+
+def policy_columns(
+    *, terms: object, columns: Mapping[str, Any], starts_at: datetime | None
+) -> dict[str, Any]:
+    """STEP: values of TERMS_FIELDS for a policy that can be sold. Raises TermsError.
+
+    A policy is sold long before it is applied: what cannot become a schedule is refused now.
+    """
+    stored, made = policy_terms(terms=terms, columns=columns, starts_at=starts_at)
     # The largest amount has every part; a payment comes at any time until then.
     total = probe_total(made) if isinstance(made, Plan) else MAX_BASE_UNITS
     dated_parts(total, made, starts_at or timezone.now())

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, path
 
 from apps.vesting.freeze_views import FreezesView, PauseView, ResumeView
+from apps.vesting.preview_views import PolicyPreviewView
 from apps.vesting.receivable_views import (
     ReceivablesView,
     SettlementApproveView,
@@ -44,6 +45,9 @@ urlpatterns: list[URLPattern] = [
     path("staff/vesting/releases/", StaffReleasesView.as_view(), name="staff-vesting-releases"),
     path("staff/vesting/summary/", StaffSummaryView.as_view(), name="staff-vesting-summary"),
     path("staff/vesting/policies/", StaffPoliciesView.as_view(), name="staff-vesting-policies"),
+    path(
+        "staff/vesting/policies/preview/", PolicyPreviewView.as_view(), name="staff-vesting-policies-preview"
+    ),
     path(
         "staff/vesting/allocations/<uuid:allocation_id>/revocations/",
         RevocationAskView.as_view(),

@@ -13,6 +13,8 @@ from django.contrib.admin import site as admin_site
 from django.db import models
 from django.urls import URLResolver
 
+from apps.sites.models import Asset
+
 ADMIN = "/admin/"
 _CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _APP_LIST = re.compile(r"\^\(\?P<app_label>[a-z_|]+\)/\$$")
@@ -23,6 +25,14 @@ PLAIN = frozenset(
 )
 
 IdOf = Callable[[type[models.Model]], str]
+_TERMS = {
+    "amount": "1000",
+    "tge_basis_points": "10000",
+    "parts": "0",
+    "cliff_count": "0",
+    "cliff_unit": "month",
+}
+_TERMS |= {"period_count": "1", "period_unit": "month"}
 _UNKNOWN_ACTION = "no-such-action"
 # Refused before any form is read: what they might be sent beside the ticked rows is not looked at.
 _NO_FORMS = (_UNKNOWN_ACTION, "delete_selected")
@@ -108,6 +118,8 @@ def cases_of(page: AdminPage) -> list[AdminCase]:
             address = page.address.replace(f"{{{names[0]}}}", "{}")
             own = _forms(page, model, address.replace("{}", "{own}")) if page.kind == "change" else ()
             return [*(AdminCase(page, method, address, model) for method in ("GET", "POST")), *own]
+        case "preview", (), _:
+            return [AdminCase(page, "POST", page.address, Asset, {**_TERMS, "asset": "{}"})]
         case "ask", ("action",), model if model is not None:
             return list(_asks(page, model))
         case _:
