@@ -30,6 +30,7 @@ from apps.vesting.models import (
 )
 from apps.vesting.preview_admin import PolicyPreview, prefilled
 from apps.vesting.revoking_actions import RevokeAll, RevokeUnvested
+from apps.vesting.statement_admin import HasStatement, statement_link
 
 RELEASE_STATE = badge(
     good=("released",), busy=("unlocked", "processing"), bad=("held", "frozen", "revoked", "replaced")
@@ -88,8 +89,8 @@ class ScheduleInline(ReadOnlyInline):
 
 
 @admin.register(Allocation)
-class AllocationAdmin(ScopedAdmin):
-    cells = (whole_tokens("amount_base_units", asset="asset"),)
+class AllocationAdmin(HasStatement):
+    cells = (whole_tokens("amount_base_units", asset="asset"), statement_link)
     list_display = (short_id, "beneficiary", *cells, "source_kind", "source_id", "created_at")
     list_select_related = ("asset", "beneficiary__identity")
     search_fields = ("id", "beneficiary__id")

@@ -23,8 +23,12 @@ class NotAStatement(ValueError):
 
 def json_bytes(statement: dict[str, Any]) -> bytes:
     """The canonical document, hash included."""
-    digest = hashlib.sha256(_canonical(statement)).hexdigest()
-    return _canonical({**statement, "sha256": digest})
+    return _canonical({**statement, "sha256": sha256_of(statement)})
+
+
+def sha256_of(statement: dict[str, Any]) -> str:
+    """The hash that the canonical document bears; pages and pictures of the statement bear it too."""
+    return hashlib.sha256(_canonical(statement)).hexdigest()
 
 
 def csv_bytes(statement: dict[str, Any]) -> bytes:

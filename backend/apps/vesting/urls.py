@@ -23,7 +23,12 @@ from apps.vesting.staff_views import (
     StaffReleasesView,
     StaffSummaryView,
 )
-from apps.vesting.statement_views import StaffStatementView, StatementView
+from apps.vesting.statement_views import (
+    StaffStatementCurveView,
+    StaffStatementView,
+    StatementCurveView,
+    StatementView,
+)
 from apps.vesting.views import AllocationsView, AllocationView, ReleasesView, ScheduleView, SummaryView
 
 _SETTLEMENT = "staff/receivable-settlements/<uuid:settlement_id>/"
@@ -35,6 +40,12 @@ urlpatterns: list[URLPattern] = [
     ),
     path("vesting/releases/", ReleasesView.as_view(), name="vesting-releases"),
     path("vesting/statement/", StatementView.as_view(), name="vesting-statement"),
+    path("vesting/statement/curve/", StatementCurveView.as_view(), name="vesting-statement-curve"),
+    path(
+        "staff/vesting/statements/<uuid:member_id>/curve/",
+        StaffStatementCurveView.as_view(),
+        name="staff-vesting-statement-curve",
+    ),
     path(
         "staff/vesting/statements/<uuid:member_id>/",
         StaffStatementView.as_view(),
