@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from apps.accounts.models import Membership
+from apps.sites.models import Asset
 from apps.sites.scope import current_site_id
 from apps.vesting.freeze_models import Freeze
 from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
@@ -117,6 +118,14 @@ def revoked_by(*, revocation_ids: Sequence[UUID]) -> dict[UUID, int]:
 def is_member(*, member_id: UUID) -> bool:
     """Whether there is such a member of the site, active or not."""
     return Membership.objects.filter(site_id=current_site_id(), id=member_id).exists()
+
+
+def asset_code(*, asset_id: UUID) -> str:
+    """The code of an asset of the site; empty when there is none."""
+    return (
+        Asset.objects.filter(site_id=current_site_id(), id=asset_id).values_list("code", flat=True).first()
+        or ""
+    )
 
 
 def policies() -> QuerySet[VestingPolicy]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -31,9 +32,10 @@ class HasStatement(ScopedAdmin):
     """Adds the page; whoever may look at the allocation may read it."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = require_safe(self.admin_site.admin_view(self.statement_view))
+        view = self.admin_site.admin_view(self.statement_view)
         return [path("<path:object_id>/statement/", view, name=_NAME), *super().get_urls()]
 
+    @method_decorator(require_safe)
     def statement_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The printable statement of the allocation's beneficiary."""
         allocation = self.get_object(request, object_id)

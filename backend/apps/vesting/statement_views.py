@@ -20,7 +20,7 @@ from apps.core.problems import Problem
 from apps.core.shapes import PROBLEM
 from apps.vesting.curve_drawing import draw_svg
 from apps.vesting.curve_image import draw_png
-from apps.vesting.queries import is_member
+from apps.vesting.queries import asset_code, is_member
 from apps.vesting.statement_curves import picture_of
 from apps.vesting.statement_document import csv_bytes, json_bytes
 from apps.vesting.statement_page import page_response
@@ -31,7 +31,7 @@ AS_OF = OpenApiParameter(
 )
 SHAPE = OpenApiParameter("shape", str, enum=["json", "csv", "html"], description="Left out: json.")
 IMAGE = OpenApiParameter("shape", str, enum=["svg", "png"], description="Left out: svg.")
-ASSET_CODE = OpenApiParameter("asset_code", str, description="Left out: the first asset by code.")
+ASSET_ID = OpenApiParameter("asset_id", OpenApiTypes.UUID, description="Left out: the first asset by code.")
 _ANSWERS: dict[Any, Any] = {
     (200, "application/json"): OpenApiTypes.OBJECT,
     (200, "text/csv"): OpenApiTypes.STR,
@@ -58,7 +58,7 @@ class CurveRequestSerializer(serializers.Serializer[Any]):
     """As of when, of which asset, and as which kind of image."""
 
     as_of = serializers.DateTimeField(required=False)
-    asset_code = serializers.CharField(required=False, max_length=16)
+    asset_id = serializers.UUIDField(required=False)
     shape = serializers.ChoiceField(choices=["svg", "png"], default="svg")
 
 
@@ -94,7 +94,7 @@ class StatementCurveView(_Shaped):
 
     @extend_schema(
         operation_id="vesting_statement_curve_read",
-        parameters=[AS_OF, ASSET_CODE, IMAGE],
+        parameters=[AS_OF, ASSET_ID, IMAGE],
         responses=_IMAGES,
     )
     def get(self, request: Request) -> HttpResponse:
@@ -132,7 +132,7 @@ class StaffStatementCurveView(_Shaped):
 
     @extend_schema(
         operation_id="staff_vesting_statement_curve_read",
-        parameters=[AS_OF, ASSET_CODE, IMAGE],
+        parameters=[AS_OF, ASSET_ID, IMAGE],
         responses={**_IMAGES, **_STAFF_ONLY},
     )
     def get(self, request: Request, member_id: UUID) -> HttpResponse:
@@ -171,7 +171,8 @@ def _answer(member_id: UUID, as_of: datetime | None, shape: str) -> HttpResponse
 
 def _curve(member_id: UUID, asked: dict[str, Any]) -> HttpResponse:
     statement = statement_of(beneficiary_id=member_id, as_of=asked.get("as_of"))
-    picture = picture_of(statement, asset_code=asked.get("asset_code"))
+    asset_id = asked.get("asset_id")
+    picture = picture_of(statement, asset_code=asset_id and asset_code(asset_id=asset_id))
     if asked["shape"] == "png":
         return HttpResponse(draw_png(picture), content_type="image/png")
     return HttpResponse(draw_svg(picture), content_type="image/svg+xml; charset=utf-8")
