@@ -29,6 +29,7 @@ from apps.vesting.models import (
     VestingSchedule,
 )
 from apps.vesting.preview_admin import PolicyPreview, prefilled
+from apps.vesting.reports.admin import HasReports
 from apps.vesting.revoking_actions import RevokeAll, RevokeUnvested
 from apps.vesting.statement_admin import HasStatement, statement_link
 
@@ -89,7 +90,7 @@ class ScheduleInline(ReadOnlyInline):
 
 
 @admin.register(Allocation)
-class AllocationAdmin(HasStatement):
+class AllocationAdmin(HasStatement, HasReports):
     cells = (whole_tokens("amount_base_units", asset="asset"), statement_link)
     list_display = (short_id, "beneficiary", *cells, "source_kind", "source_id", "created_at")
     list_select_related = ("asset", "beneficiary__identity")

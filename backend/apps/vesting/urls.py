@@ -9,6 +9,7 @@ from apps.vesting.receivable_views import (
     SettlementDeclineView,
     SettlementsView,
 )
+from apps.vesting.reports.views import PoliciesReportView, ReleasesExportView, SupplyView, UnlockCalendarView
 from apps.vesting.revoking_views import (
     RevocationApproveView,
     RevocationAskView,
@@ -74,6 +75,10 @@ urlpatterns: list[URLPattern] = [
         ResumeView.as_view(),
         name="staff-vesting-resume",
     ),
+    path("staff/reports/unlock-calendar/", UnlockCalendarView.as_view(), name="staff-report-calendar"),
+    path("staff/reports/supply/", SupplyView.as_view(), name="staff-report-supply"),
+    path("staff/reports/policies/", PoliciesReportView.as_view(), name="staff-report-policies"),
+    path("staff/reports/releases/export/", ReleasesExportView.as_view(), name="staff-report-releases"),
     path("staff/vesting/freezes/", FreezesView.as_view(), name="staff-vesting-freezes"),
     path("staff/vesting/revocations/", RevocationsView.as_view(), name="staff-vesting-revocations"),
     path(

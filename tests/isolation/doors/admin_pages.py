@@ -108,6 +108,8 @@ def cases_of(page: AdminPage) -> list[AdminCase]:
             return list(_forms(page, model, page.address))
         case kind, (), None if kind in PLAIN:
             return []
+        case "reports", (), model if model is not None:
+            return []
         case "choose_site", (), None:
             return [AdminCase(page, "POST", page.address, _site(), {"site": "{}"})]
         case "autocomplete", (), None:
