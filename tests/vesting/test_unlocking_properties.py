@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from apps.vesting.models import VestingPolicy
 from apps.vesting.schedule import MAX_BASE_UNITS, Terms, parts_of, vested_at
-from apps.vesting.services import allocation_grant, terms_of
+from apps.vesting.services import allocation_grant
+from apps.vesting.stored_terms import terms_of
 from apps.vesting.unlocking import releases_unlock_due
 from tests.databases import rules_off
 from tests.factories import in_site, make_policy
