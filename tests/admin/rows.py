@@ -25,11 +25,12 @@ from apps.payouts.evm_models import EvmToken, EvmTransaction, EvmTransfer, HotWa
 from apps.payouts.fireblocks_models import FireblocksAsset
 from apps.payouts.models import Payout, PayoutAttempt, PayoutBatch
 from apps.payouts.resolution_models import PayoutResolution
-from apps.sites.models import Site
+from apps.sites.models import Asset, Site
 from apps.subscriptions.models import Delivery, DeliveryTry, OutgoingEvent
 from apps.tiers.models import BuyerUnits, Tier
 from apps.vesting.freeze_models import Freeze
-from apps.vesting.models import Allocation, Receivable, Release
+from apps.vesting.milestone_models import Milestone
+from apps.vesting.models import COLUMNS_OF_VERSION_1, Allocation, Receivable, Release
 from apps.vesting.receivable_models import ReceivableSettlement
 from apps.vesting.revoking_models import Revocation
 from apps.vesting.services import allocation_grant
@@ -39,6 +40,7 @@ from tests.factories import (
     make_change,
     make_identity,
     make_member,
+    make_policy,
     make_site,
     make_subscription,
     make_tier,
@@ -79,6 +81,7 @@ def fill_site(code: str) -> Site:
     _owed_back(site, tier, buyer)
     make_resolution(make_held_payout(site), make_member(site, Role.OPERATOR))
     make_revocation(allocation, make_member(site, Role.OPERATOR))
+    make_milestone(make_member(site, Role.OPERATOR))
     with in_site(site):
         Freeze.objects.create(allocation=allocation, cause="dispute", ended_at=timezone.now())
     make_batch(site)
@@ -163,6 +166,39 @@ def _order(order_id: UUID, tier: Tier, buyer: Membership, allocation_id: UUID) -
     Order.objects.filter(id=order.id).update(
         status="paid", allocation_id=allocation_id, paid_at=timezone.now()
     )
+
+
+MILESTONE = {"kind": "milestone", "code": "mainnet", "share": "rest"}
+
+
+def make_waiting_allocation(site: Site, beneficiary: Membership) -> Allocation:
+    """An allocation of one token that waits for the milestone ``mainnet``."""
+    terms = {"version": 2, "time_zone": "UTC", "vesting": {"segments": [MILESTONE]}}
+    columns: dict[str, Any] = dict.fromkeys(COLUMNS_OF_VERSION_1)
+    policy = make_policy(site, f"Of an event {uuid7()}", **columns, terms=terms)
+    with in_site(site):
+        return allocation_grant(
+            asset_id=Asset.objects.order_by("id")[:1].get().id,
+            beneficiary_id=beneficiary.id,
+            policy_id=policy.id,
+            amount_base_units=10**18,
+            source_kind="test",
+            source_id=uuid7(),
+            starts_at=timezone.now() - timedelta(days=1),
+        )
+
+
+def make_milestone(asked_by: Membership) -> Milestone:
+    """What somebody says has happened, with the evidence."""
+    allocation = make_waiting_allocation(asked_by.site, asked_by)
+    with in_site(asked_by.site):
+        return Milestone.objects.create(
+            allocation=allocation,
+            code="mainnet",
+            happened_at=timezone.now() - timedelta(hours=1),
+            evidence="a block",
+            asked_by=asked_by,
+        )
 
 
 def make_revocation(allocation: Allocation, asked_by: Membership) -> Revocation:

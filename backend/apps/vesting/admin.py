@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.sites.scoped_admin.base import ReadOnlyInline, ScopedAdmin, WritableAdmin
 from apps.sites.scoped_admin.columns import badge, short_id, whole_tokens
 from apps.vesting import (
+    milestone_admin,  # registers its page
     receivable_admin,  # noqa: F401 - registers its models
     revoking_admin,  # noqa: F401 - registers its page
 )
@@ -96,7 +97,7 @@ class AllocationAdmin(HasStatement, HasReports):
     list_select_related = ("asset", "beneficiary__identity")
     search_fields = ("id", "beneficiary__id")
     inlines = (ScheduleInline, ReleaseInline)
-    entry_actions = (RevokeUnvested(), RevokeAll(), Pause(), Resume())
+    entry_actions = (RevokeUnvested(), RevokeAll(), Pause(), Resume(), milestone_admin.RecordMilestone())
 
 
 @admin.register(VestingSchedule)

@@ -19,6 +19,8 @@ from apps.sites.rules.lookup import DueQueue
 from apps.sites.rules.policy import site_rules
 from apps.vesting.freeze_models import Freeze  # noqa: F401 - Django loads this module only
 from apps.vesting.freeze_rules import FrozenWhileStopped
+from apps.vesting.milestone_models import Milestone  # noqa: F401 - Django finds models here
+from apps.vesting.milestone_rules import ReachedByItsRecord, SplitsAreWholeOrReached
 from apps.vesting.payout_rules import PayoutLeadsReleases, ReleaseFollowsPayout, ReleasesMakePayout
 from apps.vesting.receivable_models import ReceivableSettlement  # noqa: F401 - Django finds models here
 from apps.vesting.revoking_models import Revocation
@@ -27,8 +29,8 @@ from apps.vesting.rules import (
     LiveReleasesWithinSchedule,
     ReceivablesWithinReleased,
     ReleasesMatchSchedule,
-    SplitsAreWhole,
 )
+from apps.vesting.schedule import NEVER
 
 
 class PeriodUnit(models.TextChoices):
@@ -237,6 +239,8 @@ class Release(SiteOwned):
     frozen_from = models.CharField(
         _("frozen while"), max_length=8, blank=True, default="", db_default="", choices=FROZEN_FROM
     )
+    # The event that it waits for, or waited for; it is dated NEVER until two people have recorded that event.
+    milestone = models.CharField(_("milestone"), max_length=32, blank=True, default="", db_default="")
     unlocked_at = models.DateTimeField(_("unlocked at"), null=True, blank=True)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
     tx_hash = models.CharField(_("transaction hash"), max_length=80, blank=True)
@@ -298,10 +302,16 @@ class Release(SiteOwned):
                 fields=["site", "schedule", "allocation", "number", "unlock_at", "amount_base_units"],
             ),
             Frozen(name="release_split_of_frozen", fields=["split_of"]),
+            Frozen(name="release_milestone_frozen", fields=["milestone"]),
+            models.CheckConstraint(
+                condition=Q(unlock_at__lt=NEVER) | (Q(unlock_at=NEVER) & ~Q(milestone="")),
+                name="release_undated_waits_for_a_milestone",
+            ),
             Frozen(name="release_revocation_once", fields=["revocation"], once=True),
             RevokedByItsRevocation(name="release_revoked_by_its_revocation"),
             LiveReleasesWithinSchedule(name="release_live_sum_within_schedule"),
-            SplitsAreWhole(name="release_split_whole"),
+            SplitsAreWholeOrReached(name="release_split_whole"),
+            ReachedByItsRecord(name="release_reached_by_its_record"),
             ReleaseFollowsPayout(name="release_follows_payout"),
             FrozenWhileStopped(name="release_frozen_while_stopped"),
             PayoutLeadsReleases(name="payout_leads_releases"),

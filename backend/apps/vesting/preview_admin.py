@@ -146,7 +146,7 @@ def _result(preview: Preview) -> dict[str, Any]:
     for part in preview.parts:
         so_far += part.amount_base_units
         amounts = (format_base_units(each, decimals) for each in (part.amount_base_units, so_far))
-        rows.append((part.index, f"{part.unlock_at:%Y-%m-%d %H:%M:%S}", *amounts))
+        rows.append((part.index, part.milestone or f"{part.unlock_at:%Y-%m-%d %H:%M:%S}", *amounts))
     unit = preview.asset.code if preview.asset else _("base units")
     shape: Literal["step", "line"] = "line" if preview.is_continuous else "step"
     series = Series(_("Payable"), _points(preview), shape=shape)

@@ -60,7 +60,10 @@ class PreviewPartSerializer(serializers.Serializer[Any]):
     """One release that would be made."""
 
     number = serializers.IntegerField(read_only=True, help_text="0 is paid at the start.")
-    unlock_at = serializers.DateTimeField(read_only=True)
+    unlock_at = serializers.DateTimeField(
+        read_only=True, help_text="9999-12-31 for what waits for a milestone."
+    )
+    milestone = serializers.CharField(read_only=True, help_text="The event that it waits for, or empty.")
     amount_base_units = base_units_text()
     amount_tokens = serializers.CharField(read_only=True, allow_null=True, help_text="Null without an asset.")
     sum_base_units = base_units_text()
@@ -95,6 +98,7 @@ def preview_document(preview: Preview) -> dict[str, Any]:
             {
                 "number": part.index,
                 "unlock_at": part.unlock_at,
+                "milestone": part.milestone,
                 "amount_base_units": str(part.amount_base_units),
                 "amount_tokens": tokens,
                 "sum_base_units": str(so_far),

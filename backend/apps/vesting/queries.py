@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
 from apps.accounts.models import Membership
 from apps.sites.models import Asset
 from apps.sites.scope import current_site_id
 from apps.vesting.freeze_models import Freeze
+from apps.vesting.milestone_models import Milestone
 from apps.vesting.models import COUNTED, Allocation, Release, ReleaseStatus, VestingPolicy, VestingSchedule
 from apps.vesting.revoking_models import Revocation
+from apps.vesting.schedule import NEVER
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,11 @@ def schedule_of(*, allocation_id: UUID, beneficiary_id: UUID | None = None) -> V
         rows = rows.filter(allocation__beneficiary_id=beneficiary_id)
     schedule = rows.first()
     if schedule is not None:
+        is_dated = Q(unlock_at__lt=NEVER)  # the others wait for an event
         span = releases(allocation_id=allocation_id).aggregate(
-            releases=Count("id"), first_unlock_at=Min("unlock_at"), last_unlock_at=Max("unlock_at")
+            releases=Count("id"),
+            first_unlock_at=Min("unlock_at", filter=is_dated),
+            last_unlock_at=Max("unlock_at", filter=is_dated),
         )
         for name, value in span.items():
             setattr(schedule, name, value)
@@ -100,6 +105,21 @@ def revocations(*, state: str | None = None, allocation_id: UUID | None = None) 
     rows = Revocation.objects.select_related("allocation__asset").filter(site_id=current_site_id())
     given = {"state": state, "allocation_id": allocation_id}
     return rows.filter(**{name: value for name, value in given.items() if value is not None})
+
+
+def milestones(*, state: str | None = None, allocation_id: UUID | None = None) -> QuerySet[Milestone]:
+    """Records of events of the site, to be paged by id."""
+    given = {"state": state, "allocation_id": allocation_id}
+    rows = Milestone.objects.filter(site_id=current_site_id())
+    return rows.filter(**{name: value for name, value in given.items() if value is not None})
+
+
+def waiting_by_milestone(*, allocation_id: UUID) -> dict[str, int]:
+    """Base units of an allocation that wait for an event, by its code."""
+    rows = releases(allocation_id=allocation_id).select_related(None).filter(unlock_at=NEVER)
+    waiting = rows.exclude(status=ReleaseStatus.REVOKED).order_by("milestone")
+    sums = waiting.values_list("milestone").annotate(Sum("amount_base_units"))
+    return {code: int(total) for code, total in sums}
 
 
 def freezes(*, allocation_id: UUID | None = None) -> QuerySet[Freeze]:

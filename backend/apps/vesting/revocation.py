@@ -10,30 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
-from apps.core.ids import uuid7
 from apps.payouts.batches import RowsDisagree, payouts_cancel_unsent
 from apps.sites.scope import current_site_id, require_scope
 from apps.vesting.allocation_lock import allocation_locked
 from apps.vesting.models import REVOCABLE, Allocation, Receivable, Release, ReleaseStatus
 from apps.vesting.proportion import cuts_of, part_of
-
-_INSERT_PARTS = """
-INSERT INTO vesting_release (id, site_id, schedule_id, allocation_id, number, unlock_at, amount_base_units,
-                             status, tx_hash, frozen_from, split_of_id, unlocked_at)
-SELECT t.id, o.site_id, o.schedule_id, o.allocation_id, t.number, o.unlock_at, t.amount, 'locked', '', '', o.id,
-       o.unlocked_at
-FROM unnest(%(ids)s::uuid[], %(originals)s::uuid[], %(numbers)s::int[], %(amounts)s::numeric[])
-     AS t (id, original, number, amount)
-JOIN vesting_release o ON o.site_id = %(site)s AND o.id = t.original
-"""
-_FOLLOW = """
-UPDATE vesting_release r SET status = t.status, frozen_from = t.frozen_from
-FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(froms)s::text[]) AS t (id, status, frozen_from)
-WHERE r.site_id = %(site)s AND r.id = t.id AND r.status = 'locked'
-"""
+from apps.vesting.splitting import SplitPart, parts_insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,49 +126,19 @@ def _revoke(live: Sequence[Release], take: int) -> None:
     split = [(r, cut) for r, cut in pairs if 0 < cut < r.amount_base_units]
     if split:
         _leave([release.id for release, _cut in split], ReleaseStatus.REPLACED)
-        _parts_insert(split)
+        # the part that goes on, then the part that is revoked
+        parts = [
+            part
+            for release, cut in split
+            for part in (
+                SplitPart(release.id, release.amount_base_units - cut, release.status, release.frozen_from),
+                SplitPart(release.id, cut, ReleaseStatus.REVOKED.value),
+            )
+        ]
+        parts_insert(parts, schedule_id=split[0][0].schedule_id)
 
 
 def _leave(ids: Sequence[UUID], status: ReleaseStatus) -> None:
     rows = Release.objects.filter(site_id=current_site_id(), id__in=ids, status__in=REVOCABLE)
     if rows.update(status=status, frozen_from="") != len(ids):
         raise RowsDisagree(f"not all of {len(ids)} locked releases became {status}")
-
-
-def _parts_insert(split: Sequence[tuple[Release, int]]) -> None:
-    schedule = Release.objects.filter(site_id=current_site_id(), schedule_id=split[0][0].schedule_id)
-    number = schedule.aggregate(last=Max("number"))["last"] or 0
-    # (original, amount, state, frozen from): the part that goes on, then the part that is revoked
-    parts = [
-        part
-        for release, cut in split
-        for part in (
-            (release.id, release.amount_base_units - cut, release.status, release.frozen_from),
-            (release.id, cut, ReleaseStatus.REVOKED.value, ""),
-        )
-    ]
-    ids = [str(uuid7()) for _ in parts]
-    moved = [place for place, part in enumerate(parts) if part[2] != ReleaseStatus.LOCKED]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT_PARTS,
-            {
-                "site": current_site_id(),
-                "ids": ids,
-                "originals": [str(part[0]) for part in parts],
-                "numbers": list(range(number + 1, number + 1 + len(parts))),
-                "amounts": [str(part[1]) for part in parts],
-            },
-        )
-        # A release is born locked, whatever it becomes in the same transaction.
-        cursor.execute(
-            _FOLLOW,
-            {
-                "site": current_site_id(),
-                "ids": [ids[place] for place in moved],
-                "states": [str(parts[place][2]) for place in moved],
-                "froms": [parts[place][3] for place in moved],
-            },
-        )
-        if cursor.rowcount != len(moved):
-            raise RowsDisagree(f"{cursor.rowcount} of {len(moved)} parts took their state")

@@ -70,8 +70,10 @@ class ScheduleSerializer(TermsSerializer):
     total_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
     total_base_units = base_units_text()
     releases = serializers.IntegerField(read_only=True, help_text="How many there are.")
-    first_unlock_at = serializers.DateTimeField(read_only=True)
-    last_unlock_at = serializers.DateTimeField(read_only=True)
+    first_unlock_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null where all of it waits for milestones."
+    )
+    last_unlock_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     def get_total_tokens(self, schedule: VestingSchedule) -> str:
         return format_base_units(schedule.total_base_units, schedule.allocation.asset.decimals)
@@ -84,7 +86,12 @@ class ReleaseSerializer(serializers.Serializer[Any]):
     allocation_id = serializers.UUIDField(read_only=True)
     asset_code = serializers.CharField(source="allocation.asset.code", read_only=True)
     number = serializers.IntegerField(read_only=True, help_text="0 is paid at the start.")
-    unlock_at = serializers.DateTimeField(read_only=True)
+    unlock_at = serializers.DateTimeField(
+        read_only=True, help_text="9999-12-31 while it waits for its milestone."
+    )
+    milestone = serializers.CharField(
+        read_only=True, help_text="The event that it waits or waited for, or empty."
+    )
     amount_tokens = serializers.SerializerMethodField(help_text="Whole tokens.")
     amount_base_units = base_units_text()
     status = serializers.ChoiceField(choices=COUNTED, read_only=True)

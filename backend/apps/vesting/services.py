@@ -18,10 +18,11 @@ from apps.vesting.stored_terms import dated_parts, terms_of
 # Arrays travel as text: psycopg2 writes a list of UUIDs or of big integers in its own way otherwise.
 _INSERT_RELEASES = """
 INSERT INTO vesting_release (id, site_id, schedule_id, allocation_id, number, unlock_at, amount_base_units,
-                             status, tx_hash)
-SELECT t.id, %(site)s, %(schedule)s, %(allocation)s, t.number, t.unlock_at, t.amount, 'locked', ''
-FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(unlock_ats)s::timestamptz[], %(amounts)s::numeric[])
-     AS t (id, number, unlock_at, amount)
+                             status, tx_hash, milestone)
+SELECT t.id, %(site)s, %(schedule)s, %(allocation)s, t.number, t.unlock_at, t.amount, 'locked', '', t.milestone
+FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(unlock_ats)s::timestamptz[], %(amounts)s::numeric[],
+            %(milestones)s::text[])
+     AS t (id, number, unlock_at, amount, milestone)
 """
 
 
@@ -87,5 +88,6 @@ def _releases_insert(schedule: VestingSchedule, parts: list[Part]) -> None:
                 "numbers": [part.index for part in parts],
                 "unlock_ats": [part.unlock_at for part in parts],
                 "amounts": [str(part.amount_base_units) for part in parts],
+                "milestones": [part.milestone for part in parts],
             },
         )

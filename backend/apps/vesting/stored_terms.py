@@ -98,6 +98,8 @@ def _advice() -> dict[str, str]:
         "cliff_beyond_end": _("Shorten the cliff, or add parts."),
         "cliff_may_outlast": _("Count cliff and segment in the same unit, or set starts_at."),
         "continuous": _("Use parts by the day, for now."),
+        "milestone_twice": _("Give each its own code."),
+        "milestone_with_unlock": _("Leave the unlock clock out, or date what is a milestone."),
         "dates_need_start": _("Set starts_at, or count from the start with after."),
         "percentages_not_whole": _('Make the basis points 10000, or give one share "rest".'),
         "terms_twice": _("Leave one of them out."),

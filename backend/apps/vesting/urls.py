@@ -1,6 +1,12 @@
 from django.urls import URLPattern, path
 
 from apps.vesting.freeze_views import FreezesView, PauseView, ResumeView
+from apps.vesting.milestone_views import (
+    MilestoneApproveView,
+    MilestoneAskView,
+    MilestoneDeclineView,
+    MilestonesView,
+)
 from apps.vesting.preview_views import PolicyPreviewView
 from apps.vesting.receivable_views import (
     ReceivablesView,
@@ -80,6 +86,22 @@ urlpatterns: list[URLPattern] = [
     path("staff/reports/policies/", PoliciesReportView.as_view(), name="staff-report-policies"),
     path("staff/reports/releases/export/", ReleasesExportView.as_view(), name="staff-report-releases"),
     path("staff/vesting/freezes/", FreezesView.as_view(), name="staff-vesting-freezes"),
+    path(
+        "staff/vesting/allocations/<uuid:allocation_id>/milestones/",
+        MilestoneAskView.as_view(),
+        name="staff-vesting-milestone-ask",
+    ),
+    path("staff/vesting/milestones/", MilestonesView.as_view(), name="staff-vesting-milestones"),
+    path(
+        "staff/vesting/milestones/<uuid:milestone_id>/approve/",
+        MilestoneApproveView.as_view(),
+        name="staff-vesting-milestone-approve",
+    ),
+    path(
+        "staff/vesting/milestones/<uuid:milestone_id>/decline/",
+        MilestoneDeclineView.as_view(),
+        name="staff-vesting-milestone-decline",
+    ),
     path("staff/vesting/revocations/", RevocationsView.as_view(), name="staff-vesting-revocations"),
     path(
         "staff/vesting/revocations/<uuid:revocation_id>/approve/",

@@ -192,6 +192,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "apps.orders.models.OrderStatus",
         "RefundStatusEnum": "apps.orders.models.RefundStatus",
         "ReleaseStatusEnum": "apps.vesting.models.COUNTED",
+        "MilestoneStateEnum": "apps.vesting.milestone_models.MilestoneState",
         "RevocationStateEnum": "apps.vesting.revoking_models.RevocationState",
         "WalletChangeStatusEnum": "apps.accounts.wallet_models.ChangeStatus",
         "BatchStatusEnum": "apps.payouts.models.BatchStatus",

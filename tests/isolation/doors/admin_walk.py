@@ -20,6 +20,7 @@ from tests.isolation.doors.twins import Twin
 _NAMES = {
     "asset": "asset_id",
     "membership": "member_id",
+    "milestone": "milestone_id",
     "order": "order_id",
     "payout": "payout_id",
     "payoutbatch": "batch_id",

@@ -18,7 +18,7 @@ from tests.isolation.doors.wishes import IdOf, Wish, good_wish, id_name, in_body
 ID_NAMES = (
     *("order_id", "tier_id", "wallet_id", "asset_id", "policy_id", "allocation_id", "release_id"),
     *("batch_id", "member_id", "beneficiary_id", "payout_id", "resolution_id", "change_id"),
-    *("subscription_id", "delivery_id", "revocation_id", "receivable_id", "settlement_id"),
+    *("subscription_id", "delivery_id", "revocation_id", "milestone_id", "receivable_id", "settlement_id"),
 )
 UNDECLARED = (*ID_NAMES, "id", "pk", "site", "site_id", "buyer_id", "q", "search", "ordering")
 NOWHERE = "01900000-0000-7000-8000-000000000000"

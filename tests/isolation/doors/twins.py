@@ -31,9 +31,11 @@ from tests.admin.rows import (
     fill_site,
     make_delivery,
     make_held_payout,
+    make_milestone,
     make_resolution,
     make_revocation,
     make_settlement,
+    make_waiting_allocation,
     unlock_some,
 )
 from tests.clients import api, api_of
@@ -140,6 +142,8 @@ def make_twin(code: str) -> Twin:
             _allocation(tier, caller), other
         ).id,
         "staff_vesting_allocations_resume.allocation_id": _paused(_allocation(tier, caller), other),
+        "milestone_id": make_milestone(other).id,
+        "staff_vesting_allocations_milestone.allocation_id": make_waiting_allocation(site, caller).id,
         "receivable_id": settlement.receivable_id,
         "settlement_id": settlement.id,
         "member_id": members[Role.BUYER].id,
@@ -159,6 +163,8 @@ def make_twin(code: str) -> Twin:
         "amount_base_units": "1",
         "action": "settle",
         "scope": "all",
+        "code": "mainnet",
+        "happened_at": "2026-01-01T12:00:00Z",
         "tx_hash": f"0x{batch.id.hex * 2}",
         "url": f"https://93.184.216.34/{code}",
     }

@@ -47,7 +47,7 @@ TOKENS = (
     Invariant(
         name="replaced_is_its_parts",
         table="vesting_release",
-        means="A replaced release equals the sum of its parts, on its own date; only replaced ones have parts.",
+        means="A replaced release is the sum of its parts, on its own or its milestone's date; only such have parts.",
         remedy="A partial revoke lost or made tokens: read the history of the release and of its parts.",
         refused_by="release_split_whole",
         sql="""
@@ -58,7 +58,8 @@ TOKENS = (
             FROM vesting_release WHERE site_id = %(site)s AND split_of_id IS NOT NULL GROUP BY split_of_id
         ) p JOIN vesting_release o ON o.site_id = %(site)s AND o.id = p.id
         WHERE o.status <> 'replaced' OR p.total <> o.amount_base_units
-           OR p.days <> ARRAY[o.unlock_at] OR p.schedules <> ARRAY[o.schedule_id]
+           OR (p.days <> ARRAY[o.unlock_at] AND (o.milestone = '' OR cardinality(p.days) > 1))
+           OR p.schedules <> ARRAY[o.schedule_id]
         UNION ALL
         SELECT o.id, o.amount_base_units::text, 'no parts'
         FROM vesting_release o WHERE o.site_id = %(site)s AND o.status = 'replaced' AND NOT EXISTS (

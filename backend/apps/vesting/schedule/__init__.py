@@ -7,7 +7,7 @@ from apps.vesting.schedule.accrual import Accrual, Curve, Ramp
 from apps.vesting.schedule.accruing import accrual_of, refuse_below
 from apps.vesting.schedule.anytime import probe_total, refuse_start_dependent
 from apps.vesting.schedule.dates import PeriodUnit, Span
-from apps.vesting.schedule.equal import MAX_BASE_UNITS, MAX_PARTS, Part, Terms, parts_of, vested_at
+from apps.vesting.schedule.equal import MAX_BASE_UNITS, MAX_PARTS, NEVER, Part, Terms, parts_of, vested_at
 from apps.vesting.schedule.faults import TermsError
 from apps.vesting.schedule.plan import Plan
 from apps.vesting.schedule.reading import terms_read
@@ -16,6 +16,7 @@ from apps.vesting.schedule.remainders import Remainders
 __all__ = [
     "MAX_BASE_UNITS",
     "MAX_PARTS",
+    "NEVER",
     "Accrual",
     "Curve",
     "Part",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 
-from apps.vesting.schedule.equal import MAX_PARTS, Part
+from apps.vesting.schedule.equal import MAX_PARTS, NEVER, Part
 from apps.vesting.schedule.faults import TermsError
 
 _SECOND = timedelta(seconds=1)
@@ -39,6 +39,7 @@ class Curve:
 
     steps: tuple[tuple[datetime, int], ...]
     ramps: tuple[Ramp, ...] = ()
+    milestones: tuple[tuple[str, int], ...] = ()  # (code, base units): due at an event of no known date
 
     @cached_property
     def instants(self) -> list[datetime]:
@@ -58,12 +59,12 @@ class Curve:
         return stepped + sum(ramp.at(instant) for ramp in self.ramps)
 
     def first_at(self) -> datetime:
-        """No base unit is due before it."""
-        return min(self._marks(ramp.due_from for ramp in self.ramps))
+        """No base unit is due before it; NEVER where all of them wait for events."""
+        return min(self._marks(ramp.due_from for ramp in self.ramps), default=NEVER)
 
     def ends_at(self) -> datetime:
-        """Everything is due from then on."""
-        return max(self._marks(ramp.ends_at for ramp in self.ramps))
+        """Everything that waits for no event is due from then on."""
+        return max(self._marks(ramp.ends_at for ramp in self.ramps), default=NEVER)
 
     def _marks(self, of_ramps: Iterable[datetime]) -> list[datetime]:
         return [*(instant for instant, _ in self.steps), *of_ramps]
@@ -97,7 +98,7 @@ class Accrual:
         return max(curve.ends_at() for curve in self._curves())
 
     def parts(self) -> list[Part]:
-        """The dated parts, which sum to the total. Index 0 is at the start, the others follow from 1.
+        """The dated parts, then those of milestones; they sum to the total. Index 0 is at the start, others from 1.
 
         Raises TermsError continuous, too_many_releases.
         """
@@ -111,6 +112,8 @@ class Accrual:
                 index = made[-1].index + 1 if made else int(instant > self.start_at)
                 made.append(Part(index, instant, until - before))
                 before = until
+        for code, amount in self.vesting.milestones:
+            made.append(Part(made[-1].index + 1 if made else 1, NEVER, amount, code))
         if len(made) > MAX_PARTS:
             raise TermsError("too_many_releases", f"more than {MAX_PARTS} releases")
         return made

@@ -17,6 +17,7 @@ from apps.vesting.schedule.plan import (
     CliffPays,
     Clock,
     LinearSegment,
+    Milestone,
     Plan,
 )
 from apps.vesting.schedule.remainders import Remainders, split
@@ -78,6 +79,7 @@ def _curve_of(shares: list[int], plan: Plan, clock: Clock, start: datetime, path
     amounts = iter(shares)
     steps: Steps = []
     ramps: list[Ramp] = []
+    milestones: list[tuple[str, int]] = []
     if clock.at_start is not None:
         steps.append((start, next(amounts)))
     for k, tranche in enumerate(clock.tranches):
@@ -92,6 +94,9 @@ def _curve_of(shares: list[int], plan: Plan, clock: Clock, start: datetime, path
     place = Place.of(start, zone)
     for k, segment in enumerate(clock.segments):
         where = f"{path}.segments[{k}]"
+        if isinstance(segment, Milestone):
+            milestones.append((segment.code, next(amounts)))
+            continue
         cliff_at = None
         if segment.cliff is not None:
             cliff = _cliff_place(segment.cliff, place, where)
@@ -103,7 +108,7 @@ def _curve_of(shares: list[int], plan: Plan, clock: Clock, start: datetime, path
             place = _calendar(next(amounts), segment, place, cliff_at, plan.remainders, where, steps)
         else:
             place = _linear(next(amounts), segment, place, cliff_at, where, steps, ramps)
-    return Curve(tuple(steps), tuple(ramps))
+    return Curve(tuple(steps), tuple(ramps), tuple(milestones))
 
 
 def _cliff_place(cliff: Cliff, place: Place, where: str) -> Place:

@@ -14,6 +14,7 @@ from apps.vesting.schedule.plan import (
     CliffPays,
     Clock,
     LinearSegment,
+    Milestone,
     Plan,
 )
 from apps.vesting.schedule.shares import Amount
@@ -48,7 +49,7 @@ def _refuse_clock(clock: Clock, path: str) -> None:
             "dates_need_start", "a date may have passed when vesting begins", path=f"{path}.tranches"
         )
     for k, segment in enumerate(clock.segments):
-        if segment.cliff is not None:
+        if not isinstance(segment, Milestone) and segment.cliff is not None:
             _refuse_cliff(segment, segment.cliff, f"{path}.segments[{k}].cliff")
 
 

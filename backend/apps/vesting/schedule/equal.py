@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from apps.vesting.schedule.dates import PeriodUnit, Span, shifted, utc
 from apps.vesting.schedule.faults import TermsError, whole
@@ -17,6 +17,8 @@ MAX_PARTS = 10_000
 # A schedule whose last date lies behind the calendar's end could be sold and then never be made.
 MAX_SPAN_DAYS = 366 * 1_000
 WHOLE_BASIS_POINTS = 10_000
+# In place of a date that nobody knows: later than every date of terms and every look.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +59,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One dated amount. Index 0 is paid at the start, 1..n are the parts after the cliff."""
+    """One dated amount. Index 0 is paid at the start, 1..n are the parts after the cliff.
+
+    One of a milestone is dated NEVER, until its event is recorded.
+    """
 
     index: int
     unlock_at: datetime
     amount_base_units: int
+    milestone: str = ""
 
 
 def parts_of(total_base_units: int, terms: Terms, start_at: datetime) -> list[Part]:

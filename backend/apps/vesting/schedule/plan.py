@@ -59,9 +59,20 @@ class LinearSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class Milestone:
+    """Vests when staff record the event `code`. It stands beside the other segments and takes no time of theirs."""
+
+    share: Share
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tranche:
     on: date
     share: Share
+
+
+Segment = CalendarSegment | LinearSegment | Milestone
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +80,16 @@ class Clock:
     """A share at the start, and then either segments one after another or dated tranches."""
 
     at_start: Share | None
-    segments: tuple[CalendarSegment | LinearSegment, ...]
+    segments: tuple[Segment, ...]
     tranches: tuple[Tranche, ...]
 
     def shares(self) -> list[Share]:
         first = [] if self.at_start is None else [self.at_start]
         return [*first, *(part.share for part in (*self.segments, *self.tranches))]
+
+    def milestones(self) -> list[str]:
+        """The codes, in order."""
+        return [segment.code for segment in self.segments if isinstance(segment, Milestone)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ from apps.vesting.schedule.plan import (
     CliffPays,
     Clock,
     LinearSegment,
+    Milestone,
     Plan,
+    Segment,
     Tranche,
 )
 from apps.vesting.schedule.remainders import Remainders
@@ -57,7 +59,7 @@ def terms_read(value: object) -> Terms | Plan:
     if not isinstance(zone, str) or zone not in _zones():
         raise TermsError("time_zone_unknown", "time_zone must be an IANA name", path="time_zone")
     unlock = top.get("unlock")
-    return Plan(
+    made = Plan(
         time_zone=zone,
         remainders=_one_of(
             Remainders, top.get("remainders", Remainders.CUMULATIVE_ROUND_DOWN), "remainders", "remainders"
@@ -65,6 +67,17 @@ def terms_read(value: object) -> Terms | Plan:
         vesting=_clock(top["vesting"], "vesting"),
         unlock=None if unlock is None else _clock(unlock, "unlock"),
     )
+    _refuse_unclear(made)
+    return made
+
+
+def _refuse_unclear(plan: Plan) -> None:
+    codes = plan.vesting.milestones()
+    if len(set(codes)) < len(codes):
+        raise TermsError("milestone_twice", "each milestone has a code of its own", path="vesting.segments")
+    # The lesser of two clocks is not known by date when one of them waits for an event.
+    if plan.unlock is not None and (codes or plan.unlock.milestones()):
+        raise TermsError("milestone_with_unlock", "milestones and a second clock", path="unlock")
 
 
 @cache
@@ -109,8 +122,11 @@ def _refuse_unordered(tranches: Sequence[Tranche], path: str) -> None:
             )
 
 
-def _segment(value: object, path: str) -> CalendarSegment | LinearSegment:
+def _segment(value: object, path: str) -> Segment:
     kind = _object(value, path, needs=["kind", "share"], may=None)["kind"]
+    if kind == "milestone":
+        read = _object(value, path, needs=["kind", "share", "code"], may=[])
+        return Milestone(_share(read["share"], f"{path}.share"), _code(read["code"], f"{path}.code"))
     if kind == "linear":
         read = _object(value, path, needs=["kind", "share", "lasts"], may=["cliff"])
         return LinearSegment(
@@ -119,7 +135,7 @@ def _segment(value: object, path: str) -> CalendarSegment | LinearSegment:
             cliff=_cliff(read.get("cliff"), f"{path}.cliff"),
         )
     if kind != "calendar":
-        raise TermsError("kind_unknown", "kind must be calendar or linear", path=f"{path}.kind")
+        raise TermsError("kind_unknown", "kind must be calendar, linear or milestone", path=f"{path}.kind")
     read = _object(value, path, needs=["kind", "share", "parts", "period"], may=["day_of_month", "cliff"])
     period = _span(read["period"], f"{path}.period")
     day = read.get("day_of_month", START_DAY)
@@ -143,6 +159,12 @@ def _segment(value: object, path: str) -> CalendarSegment | LinearSegment:
         day_of_month=day,
         cliff=_cliff(read.get("cliff"), f"{path}.cliff"),
     )
+
+
+def _code(value: object, path: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", value):
+        raise TermsError("milestone_code", "1 to 32 of a-z, 0-9, - and _, such as mainnet-launch", path=path)
+    return value
 
 
 def _lasts(value: object, path: str) -> int | Span:
