@@ -23,6 +23,9 @@ from apps.vesting.models import Allocation, Release
 from apps.vesting.revocation import Cause, allocation_revoke_part
 from apps.vesting.revoking import revocation_ask
 from apps.vesting.schedule import NEVER, TermsError, accrual_of, terms_read
+from apps.vesting.statement_curves import picture_of
+from apps.vesting.statement_page import page_response
+from apps.vesting.statements import statement_of
 from apps.vesting.unlocking import releases_unlock_due
 from tests.admin.rows import MILESTONE, entered, make_waiting_allocation, staff_of
 from tests.clients import api_of
@@ -221,6 +224,26 @@ def test_without_the_lock_it_would_not_wait(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("apps.vesting.milestones.allocation_locked", lambda _id: None)
     with held(ALLOCATION):
         assert Thread(lambda: grant.approve(asked).state).outcome() == "recorded"
+
+
+def test_a_statement_says_what_it_waits_for_and_draws_no_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.vesting.statements.SETTLED_AFTER", timedelta(0))
+    grant = Grant()
+    owner = grant.allocation.beneficiary_id
+    before = timezone.now()
+    grant.approve(grant.ask())
+    with in_site(grant.site):
+        waiting = statement_of(beneficiary_id=owner, as_of=before)
+        reached = statement_of(beneficiary_id=owner, as_of=timezone.now())
+        page = page_response(waiting).content.decode()
+        last = picture_of(waiting).series[0].points[-1][0]
+    assert [each["base_units"]["vested"] for each in (waiting["assets"][0], reached["assets"][0])] == [
+        "0",
+        str(WHOLE),
+    ]
+    assert waiting["allocations"][0]["releases"][0]["milestone"] == "mainnet"
+    assert "when mainnet is recorded" in page and "9999" not in page
+    assert last.year < 9999
 
 
 DECLINED = (

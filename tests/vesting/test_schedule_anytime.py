@@ -134,6 +134,16 @@ def test_an_amount_that_fits_by_luck_is_refused() -> None:
     assert refusal.value.code == "amount_below_parts"
 
 
+def test_parts_after_a_cliff_are_counted_on_the_worst_day() -> None:
+    # from February on, 28 days are a month: there is one part more after the cliff
+    plan = plan_of({"segments": [monthly(parts=3, cliff=cliff(28, "day", "percentage", basis_points=1))]})
+    accrual_of(2, plan, datetime(2027, 2, 1, 12, tzinfo=UTC))
+    with pytest.raises(TermsError):
+        accrual_of(2, plan, datetime(2027, 3, 2, tzinfo=UTC))
+    with pytest.raises(TermsError):
+        refuse_below(2, plan, datetime(2027, 2, 1, 12, tzinfo=UTC))
+
+
 def test_fixed_amounts_make_one_total_only() -> None:
     plan = plan_of({"tranches": [{"date": "2028-01-01", "share": {"base_units": "5"}}]})
     accrual_of(5, plan, START)

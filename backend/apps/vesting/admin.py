@@ -75,7 +75,7 @@ class VestingPolicyAdmin(PolicyPreview, WritableAdmin):
 
 class ReleaseInline(ReadOnlyInline):
     model = Release
-    shown = ("number", "unlock_at", RELEASE_TOKENS, RELEASE_STATE, "payout", "tx_hash")
+    shown = ("number", "unlock_at", "milestone", RELEASE_TOKENS, RELEASE_STATE, "payout", "tx_hash")
     ordering = ("unlock_at", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -137,7 +137,17 @@ def beneficiary(release: Release) -> str:
 @admin.register(Release)
 class ReleaseAdmin(ScopedAdmin):
     cells = (RELEASE_TOKENS, RELEASE_STATE)
-    list_display = (short_id, "number", "unlock_at", *cells, beneficiary, "payout", "released_at", "tx_hash")
+    list_display = (
+        short_id,
+        "number",
+        "unlock_at",
+        "milestone",
+        *cells,
+        beneficiary,
+        "payout",
+        "released_at",
+        "tx_hash",
+    )
     list_filter = (ReleaseStateFilter,)
     list_select_related = ("allocation__asset", "allocation__beneficiary__identity", "payout")
     search_fields = ("id", "allocation__id", "schedule__id", "payout__id")

@@ -14,6 +14,7 @@ from apps.core.problems import Problem
 from apps.sites.scope import current_site_id
 from apps.vesting.curve_layout import Picture, Series
 from apps.vesting.models import Release, ReleaseStatus
+from apps.vesting.schedule import NEVER
 from apps.vesting.statement_document import sha256_of
 
 _RELEASED = frozenset({ReleaseStatus.RELEASED.value})
@@ -56,7 +57,8 @@ def _vested(allocations: Sequence[dict[str, Any]]) -> Points:
         (_time(release["unlock_at"]), int(release["amount_base_units"]))
         for allocation in allocations
         for release in allocation["releases"]
-        if release["state"] != ReleaseStatus.REVOKED
+        # What waits for a milestone has no date, and would stretch the picture to the year 9999.
+        if release["state"] != ReleaseStatus.REVOKED and _time(release["unlock_at"]) != NEVER
     )
     points: dict[datetime, int] = {min(_time(row["created_at"]) for row in allocations): 0}
     if due and due[0][0] < next(iter(points)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,6 +11,7 @@ from django.utils.safestring import mark_safe
 
 from apps.core.amounts import format_base_units
 from apps.vesting.curve_drawing import draw_svg
+from apps.vesting.schedule import NEVER
 from apps.vesting.statement_curves import pictures_of
 from apps.vesting.statement_document import SUMS, sha256_of
 
@@ -39,6 +41,10 @@ def _tokens(row: dict[str, Any]) -> list[str]:
 
 def _releases(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {**release, "tokens": format_base_units(int(release["amount_base_units"]), row["decimals"])}
+        {
+            **release,
+            "tokens": format_base_units(int(release["amount_base_units"]), row["decimals"]),
+            "waits": datetime.fromisoformat(release["unlock_at"]) == NEVER,
+        }
         for release in row["releases"]
     ]

@@ -100,6 +100,8 @@ def _allocation(
                 "amount_base_units": str(amount),
                 "state": state,
                 "tx_hash": tx_hash,
+                # Only where there is one: statements that were given out before keep their bytes.
+                **({"milestone": release.milestone} if release.milestone else {}),
             }
         )
     return {

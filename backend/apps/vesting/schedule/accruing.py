@@ -67,7 +67,24 @@ def refuse_below(smallest_base_units: int, plan: Plan, start_at: datetime) -> No
     start = utc(start_at).replace(microsecond=0)
     for clock, path in ((plan.vesting, "vesting"), (plan.unlock, "unlock")):
         if clock is not None:
-            _curve_of(least_of(smallest_base_units, clock.shares(), path), plan, clock, start, path)
+            amounts = least_of(smallest_base_units, clock.shares(), path)
+            _refuse_few(amounts, clock, path)
+            _curve_of(amounts, plan, clock, start, path)
+
+
+def _refuse_few(amounts: list[int], clock: Clock, path: str) -> None:
+    """How many parts come after a cliff may hang on the day of the start: there is enough for all of them."""
+    of_segments = amounts[len(amounts) - len(clock.segments) :]
+    for k, (segment, amount) in enumerate(zip(clock.segments, of_segments, strict=False)):
+        if not isinstance(segment, CalendarSegment):
+            continue
+        at_cliff = segment.cliff.share.basis_points if segment.cliff else 0
+        if amount - amount * at_cliff // WHOLE_BASIS_POINTS < segment.parts:
+            raise TermsError(
+                "amount_below_parts",
+                f"{amount} base units cannot make {segment.parts} parts on any day",
+                path=f"{path}.segments[{k}]",
+            )
 
 
 def _curve(total: int, plan: Plan, clock: Clock, start: datetime, path: str) -> Curve:
