@@ -36,7 +36,7 @@ lint: $(VENV)/.test-stamp ## formatting, types, import contracts, migrations, de
 	cd backend && DJANGO_SETTINGS_MODULE=config.settings.build ../$(BIN)/python -W "ignore:Got an error checking" manage.py makemigrations --check --dry-run
 	$(BIN)/python .ci/check_deploy.py
 
-bench: $(VENV)/.local-stamp ## what row security and idle sweepers cost, as ratios in one run
+bench: $(VENV)/.local-stamp ## what row security, idle sweepers, history and masses of releases cost, as ratios in one run
 	@cd backend && exec ../$(BIN)/python -m devstack.bench
 
 stuck: $(VENV)/.local-stamp ## payouts that nobody heard of, through the Fireblocks sandbox, and the books afterwards (COUNT=10000)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,11 +14,14 @@ from typing import Any
 import psycopg2
 import pytest
 
+from apps.vesting.reports.export import releases_csv
 from config.celery import app
 from config.logins import LOGIN_TIMEOUTS_S, app_database
 from tests.factories import make_site, make_tier
 from tests.pooler import PROGRAM, pooler
 from tests.programs import WORKER, Program, Web
+from tests.servers import BACKEND
+from tests.vesting.test_freezing import Pausing
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="PgBouncer is not installed: apt-get install pgbouncer"
@@ -93,3 +98,26 @@ def test_the_logins_own_timeouts_hold_where_a_sessions_do_not_arrive(pooler_url:
             (found[name],) = cursor.fetchone()
 
     assert found == LOGIN_TIMEOUTS_S
+
+
+def test_an_export_of_many_pages_is_the_same_file(pooler_url: str) -> None:
+    # Given releases of one site, and the export without a pooler
+    site_id = Pausing().site.id
+    direct = b"".join(releases_csv(site_id=site_id))
+
+    # When it is made behind the pooler, three rows a page
+    code = (
+        f"for piece in releases_csv(site_id=UUID('{site_id}'), page_rows=3): sys.stdout.buffer.write(piece)"
+    )
+    imports = "import sys; from uuid import UUID; from apps.vesting.reports.export import releases_csv"
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v", "0", "-c", f"{imports}\n{code}"],
+        cwd=BACKEND,
+        env={**os.environ, "DATABASE_APP_URL": pooler_url},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    # Then
+    assert done.stdout == direct
+    assert direct.count(b"\r\n") > 3 * 3

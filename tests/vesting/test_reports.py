@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import Role
+from apps.core.amounts import format_base_units
 from apps.payouts.outcomes import OutcomeKind
 from apps.vesting.models import Release
 from apps.vesting.reports.export import releases_csv
@@ -123,3 +124,4 @@ def test_the_page_in_the_admin_has_pictures_and_is_linked() -> None:
     assert "/admin/vesting/allocation/reports/" in browser.get("/admin/").content.decode()
     page = browser.get("/admin/vesting/allocation/reports/").content.decode()
     assert page.count("<svg") >= 2
+    assert f"<td>{format_base_units(scene.vested, scene.asset.decimals)}</td>" in page

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devstack.bench import ledger, sweeps
+from devstack.bench import ledger, sweeps, vesting
 from devstack.bench.row_security import ROWS, SITES, compare_row_security, fill
 from devstack.bench.timing import table
 from devstack.environment import BACKEND
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    progress = Progress(sys.stdout, steps=10)
+    progress = Progress(sys.stdout, steps=14)
     with tempfile.TemporaryDirectory(prefix="posx-bench-") as home:
         server = PostgresServer(Path(home) / "postgres", durable=False)
         try:
@@ -52,6 +52,17 @@ def main() -> None:
                 ledger.fill(books)
             with progress.step("verify_ledger"):
                 spent_s, said = ledger.verify(books)
+            few, many = (server.ensure_database(f"posx_vesting_{size}") for size in ("small", "large"))
+            with progress.step(f"{vesting.SMALL:,} and {vesting.LARGE:,} releases with their history"):
+                for url, size in ((few, vesting.SMALL), (many, vesting.LARGE)):
+                    _migrate(url)
+                    vesting.fill(url, size)
+            with progress.step("a statement and a page of releases at both sizes"):
+                read = vesting.read(few, many, rounds * 2)
+            with progress.step(f"{vesting.SCHEDULES:,} schedules of {vesting.PARTS} releases"):
+                made = vesting.make(many)
+            with progress.step("unlocking a fifth of them"):
+                unlocked = vesting.unlock(many)
         finally:
             server.stop()
             remove_data(Path(home) / "postgres")
@@ -62,6 +73,9 @@ def main() -> None:
     sys.stdout.write(
         f"\nverify_ledger, {ledger.RELEASES:,} releases, half of them one site's: {spent_s:.1f} s\n{said}\n"
     )
+    title = f"\nReading, {vesting.LARGE:,} releases against {vesting.SMALL:,}, medians in one run"
+    sys.stdout.write(table(title, read, baseline=f"{vesting.SMALL:,}", subject=f"{vesting.LARGE:,}") + "\n")
+    sys.stdout.write(f"\nIn masses, against a superuser's bare tables, once each\n{made}\n{unlocked}\n")
 
 
 def _migrate(url: str) -> None:

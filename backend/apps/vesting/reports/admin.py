@@ -15,8 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from apps.core.amounts import format_base_units
 from apps.sites.scoped_admin.base import ScopedAdmin
 from apps.vesting.curve_drawing import Picture, Series, draw_svg
+from apps.vesting.models import COUNTED, ReleaseStatus
+from apps.vesting.queries import AssetSums, sums_by_asset
 from apps.vesting.reports.queries import SUPPLY, by_policy, supply, unlock_calendar
 
 _COLOURS = dict(zip(SUPPLY, ("#2563eb", "#d97706", "#059669"), strict=True))
@@ -48,9 +51,15 @@ class HasReports(ScopedAdmin):
                 (asset, mark_safe(draw_svg(_calendar_picture(asset))))  # noqa: S308
                 for asset in calendar
             ],
+            "states": [str(ReleaseStatus(name).label) for name in COUNTED],
+            "now": [(sums.asset_code, _tokens(sums)) for sums in sums_by_asset()],
             "policies": by_policy(),
         }
         return TemplateResponse(request, "admin/vesting_reports.html", context)
+
+
+def _tokens(sums: AssetSums) -> list[str]:
+    return [format_base_units(int(sums.by_status[name]), sums.decimals) for name in COUNTED]
 
 
 def _supply_picture(asset: dict[str, Any]) -> Picture:
