@@ -21,6 +21,7 @@ from tests.clients import api_of
 from tests.databases import rules_off
 from tests.factories import in_site, make_member
 from tests.vesting.test_freezing import Pausing
+from tests.vesting.test_milestones import Grant
 from tests.vesting.test_revocation import TOTAL
 
 pytestmark = pytest.mark.usefixtures("database", "bells_lost")
@@ -80,6 +81,13 @@ def test_the_export_has_every_release_and_the_hash_of_all_before_its_last_line()
     assert sum(int(row["amount_base_units"]) for row in rows) == TOTAL
     # And page by page it is the same file
     assert b"".join(releases_csv(site_id=scene.site.id, page_rows=3)) == content
+
+
+def test_what_waits_for_a_milestone_has_no_date() -> None:
+    grant = Grant()
+    content = b"".join(releases_csv(site_id=grant.site.id)).rpartition(b"sha256,")[0].decode()
+    waiting = [row for row in csv.DictReader(content.splitlines()) if row["milestone"]]
+    assert [row["unlock_at"] for row in waiting] == [""] * len(waiting) != []
 
 
 def test_buyers_get_no_report() -> None:

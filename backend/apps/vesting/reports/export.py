@@ -18,16 +18,17 @@ from uuid import UUID
 from apps.core.amounts import format_base_units
 from apps.sites.scope import site_scope
 from apps.vesting.models import Release
+from apps.vesting.schedule import NEVER
 
 PAGE = 2_000
 _COLUMNS = (
     *("id", "allocation_id", "allocation__beneficiary_id", "allocation__asset__code"),
     *("allocation__asset__decimals", "number", "unlock_at", "amount_base_units", "status"),
-    *("unlocked_at", "released_at", "payout_id", "tx_hash"),
+    *("unlocked_at", "released_at", "payout_id", "tx_hash", "milestone"),
 )
 HEAD = (
     *("id", "allocation_id", "beneficiary_id", "asset_code", "number", "unlock_at", "amount_base_units"),
-    *("amount_tokens", "status", "unlocked_at", "released_at", "payout_id", "tx_hash"),
+    *("amount_tokens", "status", "unlocked_at", "released_at", "payout_id", "tx_hash", "milestone"),
 )
 
 
@@ -55,24 +56,13 @@ def _page(site_id: UUID, after: UUID | None, limit: int) -> list[tuple[Any, ...]
         return list(rows.values_list(*_COLUMNS)[:limit])
 
 
-def _line(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    *ids, code, decimals, number, unlock_at, amount, status, unlocked_at, released_at, payout_id, tx_hash = (
-        row
-    )
-    tokens = format_base_units(int(amount), decimals)
-    times = [_text(unlocked_at), _text(released_at)]
-    return (
-        *ids,
-        code,
-        number,
-        _text(unlock_at),
-        str(int(amount)),
-        tokens,
-        status,
-        *times,
-        payout_id or "",
-        tx_hash,
-    )
+def _line(row: tuple[Any, ...]) -> list[Any]:
+    *ids, code, decimals, number, unlock_at, amount, status = row[:9]
+    unlocked_at, released_at, payout_id, tx_hash, milestone = row[9:]
+    # Until its milestone is reached it has no date.
+    due = _text(unlock_at if unlock_at < NEVER else None)
+    what = [*ids, code, number, due, str(int(amount)), format_base_units(int(amount), decimals), status]
+    return [*what, _text(unlocked_at), _text(released_at), payout_id or "", tx_hash, milestone]
 
 
 def _lines(rows: Any) -> bytes:
