@@ -549,3 +549,19 @@ def test_a_fault_of_our_own_code_keeps_its_traceback() -> None:
 
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_a_cache_of_its_own_may_evict(installation: Any) -> None:
+    server = RedisServer(installation.home / "cache", durable=False)
+    url = server.start()
+    with redis.Redis.from_url(url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    installation.settings.REDIS_URL = url
+    findings = examine()
+    server.stop()
+
+    assert troubles(findings) == []
+    assert [each.state.partition(",")[0] for each in findings if each.name == "redis"] == [
+        "CELERY_BROKER_URL answers",
+        "REDIS_URL answers",
+    ]
