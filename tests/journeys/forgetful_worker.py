@@ -13,8 +13,8 @@ from apps.payouts.external_ids import external_id_parse
 _lease_due = leases.lease_due
 
 
-def _forgetful(closed: Sequence[str] = ()) -> Any:
-    leased = _lease_due(closed)
+def _forgetful(closed: Sequence[str] = (), *, ready_too: bool = True) -> Any:
+    leased = _lease_due(closed, ready_too=ready_too)
     kept = external_id_parse(leased.external_id) if leased else None
     if leased is None or kept is None:
         return leased

@@ -31,6 +31,10 @@ HOLD_REASONS: dict[str, Any] = {
         "An earlier send got no answer, a later one was refused, and the provider does not know the transfer. "
         "Ask again; when it is still unknown, it can be released back."
     ),
+    "sent_before_restore": _(
+        "The database was restored from a backup, and a transfer that it does not know went to this address. When it "
+        "was this payout's, settle it with that transaction's hash; otherwise release it back."
+    ),
     "transfer_missing": _(
         "The transfer was sent and the provider does not find it. Ask the provider before anything else."
     ),

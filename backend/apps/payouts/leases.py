@@ -13,7 +13,8 @@ from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from apps.core.ids import uuid7
-from apps.payouts.external_ids import ExternalId
+from apps.payouts.external_ids import ExternalId, attempt_id_of
+from apps.payouts.fence import fence_closed_from
 from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
 from apps.sites.scope import site_scope
 
@@ -98,20 +99,27 @@ class Leased:
         return min(max(self.sent_ago_s() / 2, BACKOFF_LEAST_S), BACKOFF_MOST_S)
 
 
-def lease_due(closed: Sequence[str] = ()) -> Leased | None:
+def lease_due(closed: Sequence[str] = (), *, ready_too: bool = True) -> Leased | None:
     """ENTRY: hold the payout of the bound site that has been due longest, with a committed attempt; or None.
 
     A ready one becomes submitting. After this commit nothing has been sent yet. Payouts whose asset's provider
-    is one of ``closed`` are left alone.
+    is one of ``closed`` are left alone, and ready ones unless ``ready_too``.
     """
-    return (
-        _lease(_CLAIM_DUE_OF_OTHERS, {"closed": list(closed)}, DUE) if closed else _lease(_CLAIM_DUE, {}, DUE)
-    )
+    statuses = DUE if ready_too else ASKABLE
+    if closed:
+        return _lease(_CLAIM_DUE_OF_OTHERS, {"closed": list(closed)}, statuses)
+    return _lease(_CLAIM_DUE, {}, statuses)
 
 
 def lease_one(payout_id: UUID) -> Leased | None:
     """ENTRY: hold this payout, due or not; None while it is in no work or somebody else's."""
     return _lease(_CLAIM_ONE, {"payout": payout_id}, ASKABLE)
+
+
+def lease_unsent(payout_id: UUID) -> Leased | None:
+    """ENTRY: hold this payout to write about it before anything of it was sent; None when it is further, or held."""
+    leased = _lease(_CLAIM_ONE, {"payout": payout_id}, (PayoutStatus.READY, PayoutStatus.SUBMITTING))
+    return leased if leased and leased.sends == 0 else None
 
 
 def lease_read(due: Mapping[UUID, datetime], statuses: Sequence[str]) -> list[Leased]:
@@ -139,7 +147,7 @@ def lease_read(due: Mapping[UUID, datetime], statuses: Sequence[str]) -> list[Le
 def send_counted(leased: Leased) -> bool:
     """ENTRY: count a send before it is made, and take the lease anew for it.
 
-    False when the lease has run out, and nothing may be sent.
+    False when the lease has run out, or the fence is closed, and nothing may be sent.
     """
     with site_scope() as site_id:
         # The row lock keeps another worker from claiming between the look at the lease and the count.
@@ -150,7 +158,7 @@ def send_counted(leased: Leased) -> bool:
             lease_token=leased.token,
             lease_until__gt=Now(),
         )
-        if held.first() is None:
+        if held.first() is None or fence_closed_from() is not None:
             return False
         _lease_anew(leased, site_id)
         attempt = PayoutAttempt.objects.filter(
@@ -188,7 +196,8 @@ def _open_attempt(payout: Payout, site_id: UUID) -> PayoutAttempt:
     still_open = [attempt for attempt in attempts if attempt.status == AttemptStatus.OPEN]
     if still_open:
         return still_open[0]
-    attempt = PayoutAttempt(payout_id=payout.id, number=len(attempts) + 1)
+    number = len(attempts) + 1
+    attempt = PayoutAttempt(id=attempt_id_of(payout.id, number), payout_id=payout.id, number=number)
     attempt.custody_provider = payout.asset.custody_provider
     attempt.external_id = str(ExternalId(site_id, attempt.id))
     attempt.save(force_insert=True)

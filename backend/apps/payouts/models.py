@@ -17,6 +17,7 @@ from apps.payouts.evm_models import (  # noqa: F401 - Django finds models here o
     HotWallet,
     TransferOutcome,
 )
+from apps.payouts.fence_models import SendingFence  # noqa: F401 - as above
 from apps.payouts.fireblocks_models import FireblocksAsset  # noqa: F401 - as above
 from apps.payouts.pace_models import ProviderPace, SweepTurn  # noqa: F401 - as above
 from apps.payouts.resolution_models import PayoutResolution  # noqa: F401 - as above

@@ -28,6 +28,7 @@ from apps.payouts.custody.base import (
 )
 from apps.payouts.custody.choice import custodies_in_use, custody_in_use, providers_closed
 from apps.payouts.external_ids import external_id_parse
+from apps.payouts.fence import fence_closed_from
 from apps.payouts.leases import ASKABLE, LEASE_S, Leased, lease_due, lease_one, send_counted
 from apps.payouts.models import Payout, PayoutAttempt, PayoutStatus
 from apps.payouts.resolution_steps import Approved, resolution_approved
@@ -49,18 +50,19 @@ def payouts_work(limit: int) -> int:
     return payouts_round(limit).total()
 
 
-def payouts_round(limit: int, *, budget_s: float = START_BUDGET_S) -> Counter[str]:
+def payouts_round(limit: int, *, budget_s: float = START_BUDGET_S, may_send: bool = True) -> Counter[str]:
     """ENTRY: as payouts_work; how many payouts came to which state ("stale": another worker took over).
 
-    Starts nothing new after ``budget_s``, and nothing with a provider that may not be called now. Raises ValueError
-    when the custody configuration is unusable; then nothing was claimed.
+    Without ``may_send`` ready ones are left alone. Starts nothing new after ``budget_s``, and nothing with a
+    provider that may not be called now. Raises ValueError when the custody configuration is unusable; then nothing
+    was claimed.
     """
     custodies = custodies_in_use()
     outcomes: Counter[str] = Counter()
     deadline_s = time.monotonic() + budget_s
     while outcomes.total() < limit and time.monotonic() < deadline_s:
         # Before anything is claimed: a claim that may not be worked on would keep its payout for the whole lease.
-        leased = lease_due(providers_closed(calls=CALLS_A_PAYOUT))
+        leased = lease_due(providers_closed(calls=CALLS_A_PAYOUT), ready_too=may_send)
         if leased is None:
             break
         outcomes[_worked(custodies[leased.custody_provider], leased)] += 1
@@ -101,6 +103,8 @@ def payout_send(custody: Custody, leased: Leased) -> str:
 
     Not sent when the asset or its vault is no longer what people approved, or the provider counts in other decimals.
     """
+    if fence_closed_from() is not None:
+        return _postponed(leased, RemoteError("restore_unread", "what left before is not known yet"))
     with site_scope():
         approved = plan_holds(batch_id=leased.batch_id)
     if not approved:

@@ -16,7 +16,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from apps.payouts.custody.choice import providers_closed
+from apps.payouts.fence import fence_alive
 from apps.payouts.listed import listed_settle
+from apps.payouts.lost import lost_round
 from apps.payouts.models import Payout
 from apps.payouts.pace_models import SweepTurn
 from apps.payouts.submission import CALLS_A_PAYOUT, START_BUDGET_S, payouts_round
@@ -56,6 +58,8 @@ class Swept:
 def payouts_sweep(*, budget_s: float = START_BUDGET_S) -> Swept:
     """ENTRY: give each site with due payouts one turn, until ``budget_s`` is over. Starts nothing after that."""
     swept = Swept()
+    # Also when nothing is due: the gap that it looks for is one in our own rounds.
+    may_send = _may_send()
     sites = in_turn(due_sites(QUEUE, SITES_MOST), after=_served_last())
     if not sites:
         return swept
@@ -71,7 +75,9 @@ def payouts_sweep(*, budget_s: float = START_BUDGET_S) -> Swept:
         else:
             _serve(site.site_id)
         # What a slow provider leaves of the round is shared: one call's time at least, the rest by sites to come.
-        done, full = _turn(budget_s=left_s / (len(sites) - swept.sites + 1), until_s=deadline_s)
+        done, full = _turn(
+            budget_s=left_s / (len(sites) - swept.sites + 1), until_s=deadline_s, may_send=may_send
+        )
         if is_closed and done.total():
             _serve(site.site_id)
         swept.outcomes.update(done)
@@ -101,7 +107,12 @@ def in_turn(sites: Sequence[DueSite], *, after: UUID | None) -> list[DueSite]:
     return [one for one in ordered if one.site_id > after] + [one for one in ordered if one.site_id <= after]
 
 
-def _turn(*, budget_s: float, until_s: float) -> tuple[Counter[str], bool]:
+def _may_send() -> bool:
+    closed_from, is_due = fence_alive()
+    return closed_from is None or (is_due and lost_round(closed_from))
+
+
+def _turn(*, budget_s: float, until_s: float, may_send: bool) -> tuple[Counter[str], bool]:
     """One site's turn: how many came to which state, and whether more of it may be due.
 
     One payout at least is worked on by itself whatever the list took, unless the round's time (``until_s``) is over.
@@ -114,7 +125,7 @@ def _turn(*, budget_s: float, until_s: float) -> tuple[Counter[str], bool]:
         return done, True
     # Those that the page did not prove are the oldest now. The others wait for the next page: it costs one call.
     limit = PAYOUTS_A_TURN if listed is None else min(max(listed.unproven, 1), PAYOUTS_A_TURN)
-    single = payouts_round(limit, budget_s=max(deadline_s - time.monotonic(), 0.01))
+    single = payouts_round(limit, budget_s=max(deadline_s - time.monotonic(), 0.01), may_send=may_send)
     is_full = bool(done) or single.total() >= limit or time.monotonic() > deadline_s
     return done + single, is_full
 

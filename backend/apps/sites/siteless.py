@@ -60,6 +60,11 @@ SITELESS: dict[str, SitelessTable] = {
         "Which site a sweep served last, so that the next goes on after it.",
         auditor=True,
     ),
+    "payouts_sendingfence": SitelessTable(
+        ("SELECT", "INSERT", "UPDATE"),
+        "Whether new transfers may leave; a restored database has lost those of all sites.",
+        auditor=True,
+    ),
     "operations_checkcursor": SitelessTable(
         _ALL, "How far the three-way check has looked; a name, a number and times."
     ),

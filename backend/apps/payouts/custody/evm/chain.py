@@ -112,6 +112,11 @@ def nonce_count(node: Node, address: str, block: int | None = None) -> int:
     return node.number("eth_getTransactionCount", address, "latest" if block is None else hex(block))
 
 
+def nonce_used(node: Node, address: str) -> int:
+    """How many of the wallet's transactions the node knows, those that wait to be mined included."""
+    return max(nonce_count(node, address), node.number("eth_getTransactionCount", address, "pending"))
+
+
 def broadcast(node: Node, raw: str) -> str:
     """Hand a stored transaction to the node; empty, or why it did not take it.
 
