@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from apps.core.context import acting_as
+from apps.operations.doctor.providers import examine_providers
 from apps.operations.threeway.stripe_side import Told, compare_with_stripe, stripe_look
 from apps.orders.services import orders_sweep
 from apps.orders.stripe_gateway import StripeGateway
@@ -146,6 +147,10 @@ def compare_both_sides() -> None:
     stripe_look(sale.paid.created_at, sale.order(sale.paid.id).created_at)
 
 
+def ask_as_the_doctor_does() -> None:
+    assert [one for one in examine_providers() if "stripe" in str(one)]
+
+
 WAYS = [
     buy_replay_and_cancel,
     refused_and_searched_for,
@@ -153,6 +158,7 @@ WAYS = [
     pay_too_late_and_be_refunded,
     refund_and_dispute_by_events,
     compare_both_sides,
+    ask_as_the_doctor_does,
 ]
 
 

@@ -178,6 +178,7 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
     "find_payment": lambda gateway: gateway.find_payment("pi_1"),
     "find_refund": lambda gateway: gateway.find_refund("re_1"),
     "list_events": lambda gateway: gateway.list_events(["x"], datetime(2027, 1, 1, tzinfo=UTC)),
+    "webhook_urls": lambda gateway: gateway.webhook_urls(),
 }
 
 
