@@ -24,16 +24,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since", type=_moment, help="when the backup was made (ISO 8601); else what it says"
         )
-        parser.add_argument("--explain", metavar="ID", help="let this transfer stand without a payout")
-        parser.add_argument("--because", default="", help="the reason, with --explain")
+        parser.add_argument("--stands", metavar="ID", help="let this transfer stand without a payout")
+        parser.add_argument("--because", default="", help="the reason, with --stands")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["explain"] and not options["because"].strip():
-            raise CommandError("--explain needs --because")
+        if options["stands"] and not options["because"].strip():
+            raise CommandError("--stands needs --because")
         with acting_as("command", "after_restore"):
             closed_from = fence_close(options["since"])
-            if options["explain"]:
-                fence_explain(options["explain"], options["because"].strip())
+            if options["stands"]:
+                fence_explain(options["stands"], options["because"].strip())
             try:
                 lost = lost_transfers(closed_from)
             except RemoteError as failure:
