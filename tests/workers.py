@@ -118,7 +118,10 @@ class WorkerProcess:
     def _answers_or_died(self) -> bool:
         from config.celery import app
 
-        return not self.running() or bool(app.control.ping(destination=[self.name], timeout=1.0, limit=1))
+        try:
+            return not self.running() or bool(app.control.ping(destination=[self.name], timeout=1.0, limit=1))
+        except app.connection_for_write().connection_errors:
+            return False  # a test before cut the pool's connection: the next try opens another
 
     def _idle(self) -> bool:
         from config.celery import app
