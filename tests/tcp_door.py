@@ -27,6 +27,10 @@ class TcpDoor:
         login = parts.netloc.rpartition("@")[0]
         return urlunsplit(parts._replace(netloc=f"{login}@{HOST}:{self.port}"))
 
+    def lead_to(self, url: str) -> None:
+        """From now on it stands before another server."""
+        self._target_port = urlsplit(url).port or 0
+
     def open(self) -> None:
         """Let everybody in."""
         self._listener = socket.create_server((HOST, self.port))

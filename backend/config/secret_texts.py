@@ -1,4 +1,4 @@
-"""The texts that this process' secret variables can be known by, so that no log, report or trace shows them."""
+"""The texts that this process' secret variables can be known by, so that no log shows them."""
 
 from __future__ import annotations
 

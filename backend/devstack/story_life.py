@@ -84,8 +84,7 @@ class LifeStory:
     def _by_state(self) -> dict[str, int]:
         sums: dict[str, int] = {}
         for release in self._buyer.releases():
-            if release["status"] != "replaced":
-                sums[release["status"]] = sums.get(release["status"], 0) + int(release["amount_base_units"])
+            sums[release["status"]] = sums.get(release["status"], 0) + int(release["amount_base_units"])
         return sums
 
     def _state(self) -> None:

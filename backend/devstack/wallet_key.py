@@ -12,7 +12,8 @@ class WalletKey:
     """A fresh key; `address` has no checksum in it, as many wallets hand it out."""
 
     def __init__(self) -> None:
-        self._key = coincurve.PrivateKey(secrets.token_bytes(32))
+        self.secret = secrets.token_bytes(32)
+        self._key = coincurve.PrivateKey(self.secret)
         point = self._key.public_key.format(compressed=False)[1:]
         self.address = f"0x{_keccak(point)[-20:].hex()}"
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
-import coincurve
-from Crypto.Hash import keccak
 from rest_framework.test import APIClient
 
 from apps.accounts.addresses import checksum_address
 from apps.accounts.models import Membership
-from apps.accounts.signatures import personal_digest
 from apps.accounts.wallet_models import ProofPurpose
 from apps.accounts.wallet_proofs import SignedMessage, message_for
 from apps.sites.scope import bind_site
+from devstack.wallet_key import WalletKey
 from tests.clients import api_of
 from tests.factories import make_asset, make_member, make_site, make_wallet
 
@@ -22,19 +19,12 @@ MESSAGES, WALLETS, CHANGES = "/api/v1/wallets/messages/", "/api/v1/wallets/", "/
 DOMAIN = "sale.example.test"
 
 
-class Signer:
-    """A key and its address."""
+class Signer(WalletKey):
+    """A key and its address with the checksum."""
 
     def __init__(self) -> None:
-        self.secret = secrets.token_bytes(32)
-        self._key = coincurve.PrivateKey(self.secret)
-        point = self._key.public_key.format(compressed=False)[1:]
-        self.address = checksum_address(f"0x{keccak.new(digest_bits=256, data=point).digest()[-20:].hex()}")
-
-    def sign(self, message: str) -> str:
-        """As personal_sign does."""
-        raw = self._key.sign_recoverable(personal_digest(message), hasher=None)
-        return f"0x{raw[:64].hex()}{raw[64] + 27:02x}"
+        super().__init__()
+        self.address = checksum_address(self.address)
 
 
 def message_of(client: APIClient, purpose: str, address: str, chain_id: int = 1) -> str:

@@ -50,7 +50,7 @@ def test_a_worker_takes_tasks_from_the_server_that_its_broker_moved_to(
 
             door.shut()
             first.stop()
-            door._target_port = urlsplit(moved_to).port or 0
+            door.lead_to(moved_to)
             door.open()
             _ring(moved_to)
             moved_s = time.monotonic()

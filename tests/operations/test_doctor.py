@@ -31,6 +31,8 @@ from apps.operations.doctor.examination import examine
 from apps.operations.doctor.findings import TROUBLES, Finding, Severity
 from apps.operations.doctor.surroundings import QUEUE_SHORT
 from apps.operations.readiness import QUEUE_LONG
+from apps.payouts.fence import fence_close
+from apps.payouts.leases import lease_due, send_counted
 from apps.vesting.services import allocation_grant
 from config.celery import app
 from devstack.fireblocks_sandbox import FireblocksSandbox
@@ -306,6 +308,12 @@ def _(here: Any) -> Iterator[None]:
     yield
 
 
+@breaks("payouts.fence")
+def _(here: Any) -> Iterator[None]:
+    fence_close()
+    yield
+
+
 @breaks("custody.unreachable")
 def _(here: Any) -> Iterator[None]:
     here.settings.FIREBLOCKS_API_BASE = f"http://{HOST}:1"
@@ -439,6 +447,19 @@ def test_the_table_says_what_it_means_and_the_fix(installation: Any) -> None:
     assert "broken   beat.absent" in said
     assert TROUBLES["beat.absent"].meaning in said
     assert TROUBLES["beat.absent"].fix in said
+
+
+def test_a_payout_that_was_sent_over_an_hour_ago_is_stuck(installation: Any) -> None:
+    scene = Scene()
+    scene.ready()
+    with scene.working():
+        leased = lease_due()
+        assert leased is not None and send_counted(leased)
+    assert troubles(examine()) == []
+
+    scene.sent_before(minutes=61)
+
+    assert troubles(examine()) == ["payouts.stuck"]
 
 
 def test_several_beats_are_counted_and_no_fault(installation: Any) -> None:

@@ -1,6 +1,6 @@
 """A database restored from before a payout was sent: it is never sent again, and comes to be paid.
 
-Restoring is played by putting the rows of a moment back with rules off; `make drill` does it with pg_dump.
+Restoring is played by putting the rows of a moment back with rules off.
 """
 
 from __future__ import annotations

@@ -69,6 +69,11 @@ def members_of_site(*, role: Role | None = None) -> QuerySet[Membership]:
     return members if role is None else members.filter(role=role)
 
 
+def is_member(*, member_id: UUID) -> bool:
+    """Whether there is such a member of the open scope's site, active or not."""
+    return Membership.objects.filter(site_id=current_site_id(), id=member_id).exists()
+
+
 def identity_named(*, subject: str) -> Identity | None:
     """The person who logs in under this name, or None; identities belong to no site."""
     return Identity.objects.filter(subject=subject).first()

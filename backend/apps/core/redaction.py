@@ -1,13 +1,11 @@
-"""What must never reach a log, a report or a trace: tokens, provider keys, PEM keys, passwords inside addresses, values
-of rows, mail addresses; and the values of this process' own secret variables, whatever their shape."""
+"""What must never reach a log: tokens, provider keys, PEM keys, passwords inside addresses, values of rows, mail
+addresses; and the values of this process' own secret variables, whatever their shape."""
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 HIDDEN = "[redacted]"
 SHORTEST_VALUE = 8  # shorter ones are words of ordinary lines too
-_DEEPEST = 4
 _NAMES = r"passw(?:or)?d|passphrase|secret|api_?-?key|private_?-?key|(?:access|refresh)_?-?token|authorization|cookie"
 _SECRET_NAME = re.compile(rf"(?i){_NAMES}")
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -58,21 +56,3 @@ def redact(text: str) -> str:
 def is_secret_name(name: str) -> bool:
     """Whether what goes by this name is hidden whatever it is."""
     return _SECRET_NAME.search(name) is not None
-
-
-def redact_all(value: Any, *, deepest: int = _DEEPEST) -> Any:
-    """Plain data (mappings, lists, texts, numbers) with every text in it redacted; what is nested deeper is dropped."""
-    if isinstance(value, str):
-        return redact(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if deepest <= 0:
-        return HIDDEN
-    if isinstance(value, dict):
-        return {
-            redact(str(name)): HIDDEN if is_secret_name(str(name)) else redact_all(inner, deepest=deepest - 1)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact_all(inner, deepest=deepest - 1) for inner in value]
-    return redact(str(value))

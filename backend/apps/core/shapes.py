@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
+
+from apps.core.amounts import UINT256_MAX
 
 Shape = TypeVar("Shape", bound=serializers.Serializer[Any])
 PROBLEM = OpenApiResponse(description="A problem document (RFC 9457); `code` says which.")
@@ -46,6 +49,25 @@ class WholeNumber(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class BaseUnitsText(serializers.CharField):
+    """A positive whole number of base units as text: a JSON number above 2**53 changes in many hands."""
+
+    def to_internal_value(self, data: Any) -> int:  # type: ignore[override]
+        text = data if isinstance(data, str) else ""
+        if not re.fullmatch(r"[0-9]{1,78}", text) or not 1 <= int(text) <= UINT256_MAX:
+            raise serializers.ValidationError(
+                _("A whole number of base units as text, from 1 to 2^256 - 1."), code="not_whole"
+            )
+        return int(text)
+
+
+@sent_like("Looked at too", {"note": "The contract says so"})
+class DecisionSerializer(StrictSerializer):
+    """What the second person looked at, or why it is not done."""
+
+    note = serializers.CharField(max_length=500)
 
 
 def base_units_text(**options: Any) -> serializers.CharField:

@@ -72,16 +72,17 @@ def lost_transfers(since: datetime, *, pages_most: int | None = None) -> list[Lo
 
     Raises RemoteError when a provider does not answer: then nothing is known.
     """
-    sites = list(Site.objects.order_by("id").values_list("id", flat=True))
     assets: dict[UUID, list[Asset]] = {}
-    for site_id in sites:
+    wallets: dict[UUID, list[HotWallet]] = {}
+    for site_id in Site.objects.order_by("id").values_list("id", flat=True):
         with bind_site(site_id), site_scope():
             assets[site_id] = list(Asset.objects.filter(site_id=site_id))
+            wallets[site_id] = list(HotWallet.objects.filter(site_id=site_id))
     found: list[LostTransfer] = []
     if any(one.custody_provider == CustodyProvider.FIREBLOCKS for ones in assets.values() for one in ones):
         found += _lost_at_fireblocks(since - EARLIER, assets, pages_most)
-    for site_id in sites:
-        found += _lost_nonces(site_id, assets[site_id])
+    for site_id, ones in wallets.items():
+        found += _lost_nonces(site_id, ones, assets[site_id])
     explained = fence_explained()
     return [one for one in found if one.transfer_id not in explained]
 
@@ -159,10 +160,8 @@ def _lost_of(site_id: UUID, truths: list[TransferTruth]) -> list[LostTransfer]:
     ]
 
 
-def _lost_nonces(site_id: UUID, assets: list[Asset]) -> list[LostTransfer]:
+def _lost_nonces(site_id: UUID, wallets: list[HotWallet], assets: list[Asset]) -> list[LostTransfer]:
     """Nonces that the chain has seen of a wallet, waiting ones included, and that no row took."""
-    with bind_site(site_id), site_scope():
-        wallets = list(HotWallet.objects.filter(site_id=site_id))
     found = []
     for wallet in wallets:
         used = chain.nonce_used(chain.node_of(wallet.chain_id), wallet.address)

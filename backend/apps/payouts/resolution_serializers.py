@@ -47,10 +47,3 @@ class ResolutionFilterSerializer(serializers.Serializer[Any]):
     """Filters of the list."""
 
     state = serializers.ChoiceField(choices=ResolutionState.choices, required=False)
-
-
-@sent_like("Looked at too", {"note": "Same hash in the explorer"})
-class ResolutionDecisionSerializer(StrictSerializer):
-    """What the second person looked at, or why it is not done."""
-
-    note = serializers.CharField(max_length=500)

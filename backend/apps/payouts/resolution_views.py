@@ -11,13 +11,12 @@ from rest_framework.response import Response
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
 from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
-from apps.core.shapes import PROBLEM
+from apps.core.shapes import PROBLEM, DecisionSerializer
 from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.payouts.queries import attempts_of_payouts, payouts_held, resolutions_of_site
 from apps.payouts.resolution_models import ResolutionState
 from apps.payouts.resolution_serializers import (
     ResolutionAskSerializer,
-    ResolutionDecisionSerializer,
     ResolutionFilterSerializer,
     ResolutionSerializer,
 )
@@ -115,7 +114,7 @@ class ResolutionApproveView(OnceView):
     @extend_schema(
         operation_id="staff_payout_resolutions_approve",
         parameters=[KEY_PARAMETER],
-        request=ResolutionDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: ResolutionSerializer, **_REFUSALS},
     )
     def post(self, request: Request, resolution_id: UUID) -> Response:
@@ -126,7 +125,7 @@ class ResolutionApproveView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/payout-resolutions/{resolution_id}/approve/",
-            ResolutionDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: resolution_approve(
                 resolution_id=resolution_id, decided_by_id=member.id, **fields
             ),
@@ -142,7 +141,7 @@ class ResolutionDeclineView(OnceView):
     @extend_schema(
         operation_id="staff_payout_resolutions_decline",
         parameters=[KEY_PARAMETER],
-        request=ResolutionDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: ResolutionSerializer, **_REFUSALS},
     )
     def post(self, request: Request, resolution_id: UUID) -> Response:
@@ -150,7 +149,7 @@ class ResolutionDeclineView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/payout-resolutions/{resolution_id}/decline/",
-            ResolutionDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: resolution_decline(
                 resolution_id=resolution_id, decided_by_id=member.id, **fields
             ),

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from apps.sites.models import ApprovalRule, Asset, CustodyProvider, Site
-from apps.sites.scope import require_scope
+from apps.sites.scope import current_site_id, require_scope
 
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -83,3 +83,9 @@ def site_id_of(*, code: str) -> UUID | None:
 def site_codes() -> dict[UUID, str]:
     """Every site's code by its id, in the order of codes; sites belong to no scope."""
     return dict(Site.objects.order_by("code").values_list("id", "code"))
+
+
+def asset_code_of(*, asset_id: UUID) -> str:
+    """The code of an asset of the open scope's site; empty when there is none. Reads only."""
+    rows = Asset.objects.filter(site_id=current_site_id(), id=asset_id)
+    return rows.values_list("code", flat=True).first() or ""

@@ -23,10 +23,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One curve: ``points`` are (aware instant, base units) in order of time, of equal instants the last one counts.
+    """One curve: ``points`` are (aware instant, base units) in order of time.
 
     "step": an amount holds until the next instant, the last one until ``until`` or else to the right edge; of what
-    happens within one column of pixels the end is drawn. "line": straight from point to point.
+    happens within one column of pixels, or at one instant, the end is drawn. "line": straight from point to point,
+    upright between two of one instant.
     """
 
     title: str

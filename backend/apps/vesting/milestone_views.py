@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
 from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
-from apps.core.shapes import PROBLEM
+from apps.core.shapes import PROBLEM, DecisionSerializer
 from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.vesting.milestone_models import MilestoneState
 from apps.vesting.milestone_serializers import (
@@ -22,7 +22,6 @@ from apps.vesting.milestone_serializers import (
 from apps.vesting.milestones import milestone_approve, milestone_ask, milestone_decline
 from apps.vesting.parameters import ALLOCATION
 from apps.vesting.queries import milestones
-from apps.vesting.receivable_serializers import SettlementDecisionSerializer
 
 _REFUSALS = {400: PROBLEM, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM, 422: PROBLEM}
 
@@ -91,7 +90,7 @@ class MilestoneApproveView(OnceView):
     @extend_schema(
         operation_id="staff_vesting_milestones_approve",
         parameters=[KEY_PARAMETER],
-        request=SettlementDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: MilestoneSerializer, **_REFUSALS},
     )
     def post(self, request: Request, milestone_id: UUID) -> Response:
@@ -102,7 +101,7 @@ class MilestoneApproveView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/milestones/{milestone_id}/approve/",
-            SettlementDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: milestone_approve(
                 milestone_id=milestone_id, decided_by_id=member.id, **fields
             ),
@@ -118,7 +117,7 @@ class MilestoneDeclineView(OnceView):
     @extend_schema(
         operation_id="staff_vesting_milestones_decline",
         parameters=[KEY_PARAMETER],
-        request=SettlementDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: MilestoneSerializer, **_REFUSALS},
     )
     def post(self, request: Request, milestone_id: UUID) -> Response:
@@ -126,7 +125,7 @@ class MilestoneDeclineView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/milestones/{milestone_id}/decline/",
-            SettlementDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: milestone_decline(
                 milestone_id=milestone_id, decided_by_id=member.id, **fields
             ),

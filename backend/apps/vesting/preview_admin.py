@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -26,12 +25,11 @@ from apps.sites.scoped_admin.place import place_of
 from apps.vesting.curve_drawing import Picture, Series, draw_svg
 from apps.vesting.forms import TermsJson
 from apps.vesting.models import TERMS_FIELDS, VestingPolicy
-from apps.vesting.preview import Point, Preview, terms_preview
+from apps.vesting.preview import Preview, terms_preview
 from apps.vesting.schedule import MAX_BASE_UNITS
 
 # What a link can carry in every browser; longer terms are pasted.
 _LONGEST_LINK = 6_000
-_JUST_BEFORE = timedelta(microseconds=1)
 
 
 class PreviewForm(forms.Form):
@@ -149,7 +147,7 @@ def _result(preview: Preview) -> dict[str, Any]:
         rows.append((part.index, part.milestone or f"{part.unlock_at:%Y-%m-%d %H:%M:%S}", *amounts))
     unit = preview.asset.code if preview.asset else _("base units")
     shape: Literal["step", "line"] = "line" if preview.is_continuous else "step"
-    series = Series(_("Payable"), _points(preview), shape=shape)
+    series = Series(_("Payable"), preview.curve, shape=shape)
     svg = draw_svg(Picture(_("What is payable over time"), [series], decimals=decimals, unit=unit))
     return {
         "preview": preview,
@@ -157,10 +155,3 @@ def _result(preview: Preview) -> dict[str, Any]:
         "unit": unit,
         "curve": mark_safe(svg),  # noqa: S308 - the drawing escapes its words, and the points are numbers
     }
-
-
-def _points(preview: Preview) -> list[Point]:
-    """For the drawing, of whose points of one instant the last one counts: a step begins just before."""
-    after = [at for at, _amount in preview.curve[1:]]
-    pairs = zip(preview.curve, [*after, None], strict=True)
-    return [(at - _JUST_BEFORE if at == following else at, amount) for (at, amount), following in pairs]

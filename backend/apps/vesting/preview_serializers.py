@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.core.amounts import format_base_units
-from apps.core.shapes import UuidText, base_units_text, sent_like
+from apps.core.shapes import BaseUnitsText, UuidText, base_units_text, sent_like
 from apps.vesting.preview import Preview
-from apps.vesting.schedule import MAX_BASE_UNITS
 from apps.vesting.serializers import TermsRequestSerializer
-
-
-class BaseUnitsText(serializers.CharField):
-    """A positive whole number as text: a JSON number above 2**53 changes in many hands."""
-
-    def to_internal_value(self, data: Any) -> int:  # type: ignore[override]
-        text = data if isinstance(data, str) else ""
-        if not re.fullmatch(r"[0-9]{1,78}", text) or not 1 <= int(text) <= MAX_BASE_UNITS:
-            raise serializers.ValidationError(
-                _("A whole number of base units as text, from 1 to 2^256 - 1."), code="not_whole"
-            )
-        return int(text)
 
 
 @sent_like(

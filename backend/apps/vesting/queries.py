@@ -9,8 +9,6 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 
-from apps.accounts.models import Membership
-from apps.sites.models import Asset
 from apps.sites.scope import current_site_id
 from apps.vesting.freeze_models import Freeze
 from apps.vesting.milestone_models import Milestone
@@ -133,19 +131,6 @@ def revoked_by(*, revocation_ids: Sequence[UUID]) -> dict[UUID, int]:
     rows = Release.objects.filter(site_id=current_site_id(), revocation_id__in=revocation_ids)
     sums = rows.order_by("revocation_id").values_list("revocation_id").annotate(Sum("amount_base_units"))
     return {revocation_id: int(total) for revocation_id, total in sums}
-
-
-def is_member(*, member_id: UUID) -> bool:
-    """Whether there is such a member of the site, active or not."""
-    return Membership.objects.filter(site_id=current_site_id(), id=member_id).exists()
-
-
-def asset_code(*, asset_id: UUID) -> str:
-    """The code of an asset of the site; empty when there is none."""
-    return (
-        Asset.objects.filter(site_id=current_site_id(), id=asset_id).values_list("code", flat=True).first()
-        or ""
-    )
 
 
 def policies() -> QuerySet[VestingPolicy]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from apps.core.amounts import UINT256_MAX
-from apps.core.shapes import StrictSerializer, base_units_text, sent_like
+from apps.core.shapes import BaseUnitsText, StrictSerializer, base_units_text, sent_like
 from apps.vesting.models import Receivable
 from apps.vesting.receivable_models import SettlementKind, SettlementState
 
@@ -66,9 +64,7 @@ class SettlementAskSerializer(StrictSerializer):
     """How much of a receivable is to be settled, how and why; `repaid` needs its evidence."""
 
     kind = serializers.ChoiceField(choices=SettlementKind.choices)
-    amount_base_units = serializers.RegexField(
-        r"^[0-9]{1,78}\Z", help_text="Base units, as text; at most what is owed."
-    )
+    amount_base_units = BaseUnitsText(help_text="Base units, as text; at most what is owed.")
     note = serializers.CharField(max_length=1000, help_text="The reason, and where its evidence is.")
     reference = serializers.CharField(
         max_length=200,
@@ -76,22 +72,9 @@ class SettlementAskSerializer(StrictSerializer):
         help_text="Evidence of `repaid` only: a transaction hash or reference.",
     )
 
-    def validate_amount_base_units(self, text: str) -> int:
-        """An int in range."""
-        if not 0 < int(text) <= UINT256_MAX:
-            raise serializers.ValidationError(_("At least 1, and at most 256 bits."))
-        return int(text)
-
 
 class SettlementFilterSerializer(serializers.Serializer[Any]):
     """Filters of the list."""
 
     state = serializers.ChoiceField(choices=SettlementState.choices, required=False)
     receivable_id = serializers.UUIDField(required=False)
-
-
-@sent_like("Looked at too", {"note": "It is in our wallet"})
-class SettlementDecisionSerializer(StrictSerializer):
-    """What the second person looked at, or why it is not done."""
-
-    note = serializers.CharField(max_length=500)

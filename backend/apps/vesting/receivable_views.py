@@ -12,14 +12,13 @@ from rest_framework.response import Response
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
 from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
-from apps.core.shapes import PROBLEM
+from apps.core.shapes import PROBLEM, DecisionSerializer
 from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.vesting.receivable_models import SettlementState
 from apps.vesting.receivable_queries import receivables, settlements
 from apps.vesting.receivable_serializers import (
     ReceivableSerializer,
     SettlementAskSerializer,
-    SettlementDecisionSerializer,
     SettlementFilterSerializer,
     SettlementSerializer,
 )
@@ -113,7 +112,7 @@ class SettlementApproveView(OnceView):
     @extend_schema(
         operation_id="staff_receivable_settlements_approve",
         parameters=[KEY_PARAMETER],
-        request=SettlementDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: SettlementSerializer, **_REFUSALS},
     )
     def post(self, request: Request, settlement_id: UUID) -> Response:
@@ -124,7 +123,7 @@ class SettlementApproveView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/receivable-settlements/{settlement_id}/approve/",
-            SettlementDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: settlement_approve(
                 settlement_id=settlement_id, decided_by_id=member.id, **fields
             ),
@@ -140,7 +139,7 @@ class SettlementDeclineView(OnceView):
     @extend_schema(
         operation_id="staff_receivable_settlements_decline",
         parameters=[KEY_PARAMETER],
-        request=SettlementDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: SettlementSerializer, **_REFUSALS},
     )
     def post(self, request: Request, settlement_id: UUID) -> Response:
@@ -148,7 +147,7 @@ class SettlementDeclineView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/receivable-settlements/{settlement_id}/decline/",
-            SettlementDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: settlement_decline(
                 settlement_id=settlement_id, decided_by_id=member.id, **fields
             ),

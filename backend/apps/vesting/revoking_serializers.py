@@ -72,10 +72,3 @@ class RevocationFilterSerializer(serializers.Serializer[Any]):
 
     state = serializers.ChoiceField(choices=RevocationState.choices, required=False)
     allocation_id = serializers.UUIDField(required=False)
-
-
-@sent_like("Looked at too", {"note": "The contract says so"})
-class RevocationDecisionSerializer(StrictSerializer):
-    """What the second person looked at, or why it is not done."""
-
-    note = serializers.CharField(max_length=500)

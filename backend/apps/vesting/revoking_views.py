@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.accounts.member_view import APPROVERS, OPERATORS, STAFF, MemberView
 from apps.accounts.once_view import OnceView
 from apps.core.paging import KeysetPagination
-from apps.core.shapes import PROBLEM
+from apps.core.shapes import PROBLEM, DecisionSerializer
 from apps.idempotency.answered_once import KEY_PARAMETER
 from apps.vesting.parameters import ALLOCATION
 from apps.vesting.queries import revocations, revoked_by
@@ -24,7 +24,6 @@ from apps.vesting.revoking import (
 from apps.vesting.revoking_models import RevocationState
 from apps.vesting.revoking_serializers import (
     RevocationAskSerializer,
-    RevocationDecisionSerializer,
     RevocationFilterSerializer,
     RevocationSerializer,
 )
@@ -94,7 +93,7 @@ class RevocationApproveView(OnceView):
     @extend_schema(
         operation_id="staff_vesting_revocations_approve",
         parameters=[KEY_PARAMETER],
-        request=RevocationDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: RevocationSerializer, **_REFUSALS},
     )
     def post(self, request: Request, revocation_id: UUID) -> Response:
@@ -105,7 +104,7 @@ class RevocationApproveView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/revocations/{revocation_id}/approve/",
-            RevocationDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: revocation_approve(
                 revocation_id=revocation_id, decided_by_id=member.id, **fields
             ),
@@ -121,7 +120,7 @@ class RevocationDeclineView(OnceView):
     @extend_schema(
         operation_id="staff_vesting_revocations_decline",
         parameters=[KEY_PARAMETER],
-        request=RevocationDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: RevocationSerializer, **_REFUSALS},
     )
     def post(self, request: Request, revocation_id: UUID) -> Response:
@@ -129,7 +128,7 @@ class RevocationDeclineView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/revocations/{revocation_id}/decline/",
-            RevocationDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: revocation_decline(
                 revocation_id=revocation_id, decided_by_id=member.id, **fields
             ),
@@ -145,7 +144,7 @@ class RevocationStopView(OnceView):
     @extend_schema(
         operation_id="staff_vesting_revocations_stop",
         parameters=[KEY_PARAMETER],
-        request=RevocationDecisionSerializer,
+        request=DecisionSerializer,
         responses={200: RevocationSerializer, **_REFUSALS},
     )
     def post(self, request: Request, revocation_id: UUID) -> Response:
@@ -153,7 +152,7 @@ class RevocationStopView(OnceView):
         return self.once(
             request,
             f"POST /api/v1/staff/vesting/revocations/{revocation_id}/stop/",
-            RevocationDecisionSerializer,
+            DecisionSerializer,
             lambda member, _target, fields: revocation_stop(
                 revocation_id=revocation_id, stopped_by_id=member.id, **fields
             ),

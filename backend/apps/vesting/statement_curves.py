@@ -30,7 +30,7 @@ def picture_of(statement: dict[str, Any], *, asset_code: str | None = None) -> P
     assets = {asset["asset_code"]: asset for asset in statement["assets"]}
     if asset_code is not None and asset_code not in assets:
         raise Problem("not_found", 404, _("Nothing of such an asset was allocated by then."))
-    as_of, digest = _time(statement["as_of"]), sha256_of(statement)
+    as_of, digest = datetime.fromisoformat(statement["as_of"]), sha256_of(statement)
     footnotes = [f"As of {statement['as_of']}", f"Statement sha256 {digest}"]
     code = asset_code or next(iter(assets), None)
     if code is None:
@@ -54,13 +54,13 @@ def pictures_of(statement: dict[str, Any]) -> list[Picture]:
 def _vested(allocations: Sequence[dict[str, Any]]) -> Points:
     """What was or will be due at each date, of what was not revoked by the statement's instant."""
     due = sorted(
-        (_time(release["unlock_at"]), int(release["amount_base_units"]))
+        (datetime.fromisoformat(release["unlock_at"]), int(release["amount_base_units"]))
         for allocation in allocations
         for release in allocation["releases"]
         # What waits for a milestone has no date, and would stretch the picture to the year 9999.
-        if release["state"] != ReleaseStatus.REVOKED and _time(release["unlock_at"]) != NEVER
+        if release["state"] != ReleaseStatus.REVOKED and datetime.fromisoformat(release["unlock_at"]) != NEVER
     )
-    points: dict[datetime, int] = {min(_time(row["created_at"]) for row in allocations): 0}
+    points: dict[datetime, int] = {min(datetime.fromisoformat(row["created_at"]) for row in allocations): 0}
     if due and due[0][0] < next(iter(points)):
         points = {due[0][0]: 0}
     total = 0
@@ -92,7 +92,3 @@ def _from_history(beneficiary_id: UUID, asset_code: str, as_of: datetime) -> tup
         sums[1] += amounts[row_id] * ((now in _RELEASED) - (before in _RELEASED))
         unlocked[at], released[at] = sums
     return list(unlocked.items()), list(released.items())
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

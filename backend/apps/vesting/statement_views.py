@@ -16,11 +16,12 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from apps.accounts.member_view import STAFF, MemberView
+from apps.accounts.queries import is_member
 from apps.core.problems import Problem
 from apps.core.shapes import PROBLEM
+from apps.sites.services import asset_code_of
 from apps.vesting.curve_drawing import draw_svg
 from apps.vesting.curve_image import draw_png
-from apps.vesting.queries import asset_code, is_member
 from apps.vesting.statement_curves import picture_of
 from apps.vesting.statement_document import csv_bytes, json_bytes
 from apps.vesting.statement_page import page_response
@@ -172,7 +173,7 @@ def _answer(member_id: UUID, as_of: datetime | None, shape: str) -> HttpResponse
 def _curve(member_id: UUID, asked: dict[str, Any]) -> HttpResponse:
     statement = statement_of(beneficiary_id=member_id, as_of=asked.get("as_of"))
     asset_id = asked.get("asset_id")
-    picture = picture_of(statement, asset_code=asset_id and asset_code(asset_id=asset_id))
+    picture = picture_of(statement, asset_code=asset_id and asset_code_of(asset_id=asset_id))
     if asked["shape"] == "png":
         return HttpResponse(draw_png(picture), content_type="image/png")
     return HttpResponse(draw_svg(picture), content_type="image/svg+xml; charset=utf-8")

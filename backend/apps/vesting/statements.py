@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.models import AuditEvent
+from apps.core.instants import utc_text
 from apps.core.problems import Problem
 from apps.sites.scope import current_site_id
 from apps.vesting.models import Allocation, Release, ReleaseStatus
@@ -55,7 +56,7 @@ def statement_of(*, beneficiary_id: UUID, as_of: datetime | None = None) -> dict
         "format": FORMAT,
         "site_id": str(current_site_id()),
         "beneficiary_id": str(beneficiary_id),
-        "as_of": _text(instant),
+        "as_of": utc_text(instant),
         "assets": _assets(allocations),
         "allocations": allocations,
     }
@@ -96,7 +97,7 @@ def _allocation(
             {
                 "id": str(release.id),
                 "number": release.number,
-                "unlock_at": _text(release.unlock_at),
+                "unlock_at": utc_text(release.unlock_at),
                 "amount_base_units": str(amount),
                 "state": state,
                 "tx_hash": tx_hash,
@@ -110,7 +111,7 @@ def _allocation(
         "decimals": row.asset.decimals,
         "source_kind": row.source_kind,
         "source_id": str(row.source_id),
-        "created_at": _text(row.created_at),
+        "created_at": utc_text(row.created_at),
         "base_units": {name: str(amount) for name, amount in sums.items()},
         "releases": shown,
     }
@@ -133,7 +134,3 @@ def _assets(allocations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for code, sums in sorted(totals.items())
     ]
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

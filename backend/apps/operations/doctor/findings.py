@@ -172,6 +172,12 @@ TROUBLES = {
         "Admin, Payouts, 'Held for a person' (docs/runbook.md, A payout is held); for those that were sent: python "
         "manage.py reconcile_stuck, then the custody provider's own console.",
     ),
+    "payouts.fence": Trouble(
+        Severity.BROKEN,
+        "No payout is sent: the database was away, or is a restored backup, and not every transfer that left meanwhile "
+        "is accounted for.",
+        "python manage.py after_restore names them (docs/money-flow.md, After a restore).",
+    ),
     "custody.unreachable": Trouble(
         Severity.BROKEN,
         "The custody provider gives no usable answer: payouts wait in their rows, nothing is sent twice.",

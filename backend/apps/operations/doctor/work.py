@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from apps.operations import database_checks
 from apps.operations.doctor.findings import Finding, fine, found
 from apps.operations.probes import Check
+from apps.payouts.fence import fence_closed_from
 from apps.payouts.models import AttemptStatus, Payout, PayoutAttempt, PayoutStatus
 from apps.sites.scope import site_scope
 from apps.sites.services import site_codes
@@ -73,4 +74,16 @@ def _stuck(_cursor: Any) -> Finding:
     return found("payouts.stuck", said) if held or sent else fine("stuck payouts", said)
 
 
-WORK_QUESTIONS: tuple[Callable[[Any], Finding], ...] = (_inbox, _orders, _releases, _payouts, _stuck)
+def _fence(_cursor: Any) -> Finding:
+    closed_from = fence_closed_from()
+    if closed_from is None:
+        return fine("sending", "nothing that left is unaccounted for")
+    return found(
+        "payouts.fence", f"closed: what left since {closed_from:%Y-%m-%d %H:%M:%S} UTC is being asked for"
+    )
+
+
+WORK_QUESTIONS: tuple[Callable[[Any], Finding], ...] = (
+    *(_inbox, _orders, _releases, _payouts),
+    *(_stuck, _fence),
+)

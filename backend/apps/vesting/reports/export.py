@@ -11,11 +11,12 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.core.amounts import format_base_units
+from apps.core.instants import utc_text
 from apps.sites.scope import site_scope
 from apps.vesting.models import Release
 from apps.vesting.schedule import NEVER
@@ -72,4 +73,4 @@ def _lines(rows: Any) -> bytes:
 
 
 def _text(at: datetime | None) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z") if at else ""
+    return utc_text(at) if at else ""

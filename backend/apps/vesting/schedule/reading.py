@@ -9,10 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
-from zoneinfo import available_timezones
 
+from apps.core.time_zones import time_zone_names
 from apps.vesting.schedule.dates import PeriodUnit, Span
 from apps.vesting.schedule.equal import MAX_BASE_UNITS, MAX_PARTS, MAX_SPAN_DAYS, Terms
 from apps.vesting.schedule.faults import TermsError, whole
@@ -56,7 +55,7 @@ def terms_read(value: object) -> Terms | Plan:
     _object(top, "", needs=["version", "time_zone", "vesting"], may=["remainders", "unlock"])
     zone = top["time_zone"]
     # A path-like or unknown name would otherwise be looked up among the server's files.
-    if not isinstance(zone, str) or zone not in _zones():
+    if not isinstance(zone, str) or zone not in time_zone_names():
         raise TermsError("time_zone_unknown", "time_zone must be an IANA name", path="time_zone")
     unlock = top.get("unlock")
     made = Plan(
@@ -78,12 +77,6 @@ def _refuse_unclear(plan: Plan) -> None:
     # The lesser of two clocks is not known by date when one of them waits for an event.
     if plan.unlock is not None and (codes or plan.unlock.milestones()):
         raise TermsError("milestone_with_unlock", "milestones and a second clock", path="unlock")
-
-
-@cache
-def _zones() -> frozenset[str]:
-    # It walks the file system. "localtime" is whatever the machine is set to.
-    return frozenset(available_timezones() - {"localtime"})
 
 
 def _clock(value: object, path: str) -> Clock:
