@@ -6,7 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import redis
 
 from devstack.processes import spawn, stop_group
 from tests.servers import BACKEND, SERVERS_DIRECTORY
@@ -102,7 +105,7 @@ class WorkerProcess:
     def _consume(self, command: str) -> None:
         from config.celery import app
 
-        def answered() -> bool:
+        def asked() -> bool:
             replies = app.control.broadcast(
                 command,
                 arguments={"queue": "celery"},
@@ -113,19 +116,30 @@ class WorkerProcess:
             )
             return bool(replies)
 
-        wait_until(answered, 10.0, f"{self.name} answers {command}")
+        wait_until(lambda: _unless_cut(asked), 10.0, f"{self.name} answers {command}")
 
     def _answers_or_died(self) -> bool:
         from config.celery import app
 
-        try:
-            return not self.running() or bool(app.control.ping(destination=[self.name], timeout=1.0, limit=1))
-        except app.connection_for_write().connection_errors:
-            return False  # a test before cut the pool's connection: the next try opens another
+        def asked() -> bool:
+            return bool(app.control.ping(destination=[self.name], timeout=1.0, limit=1))
+
+        return not self.running() or _unless_cut(asked)
 
     def _idle(self) -> bool:
         from config.celery import app
 
-        inspect = app.control.inspect(destination=[self.name], timeout=2.0, limit=1)
-        answers = [inspect.active(), inspect.reserved()]
-        return all(answer is not None and not any(answer.values()) for answer in answers)
+        def asked() -> bool:
+            inspect = app.control.inspect(destination=[self.name], timeout=2.0, limit=1)
+            answers = [inspect.active(), inspect.reserved()]
+            return all(answer is not None and not any(answer.values()) for answer in answers)
+
+        return _unless_cut(asked)
+
+
+def _unless_cut(asked: Callable[[], bool]) -> bool:
+    """Its answer; False when a test before cut the pool's connection (test_doorbells): the next try opens another."""
+    try:
+        return asked()
+    except redis.ConnectionError:
+        return False
